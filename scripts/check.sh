@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# All tests; the last line is their number.  A stage that fails without a failed
+# test, say because nothing could be built, counts as one.
+set -uo pipefail
+. "$(dirname "$0")/lib.sh"
+
+passed=0 failed=0 skipped=0
+
+# stage NAME CMD...: add what CMD records as the result of NAME
+stage() {
+	local name=$1 p=0 f=0 s=0 rc=0
+
+	shift
+	rm -f "$BUILD/result/$name"
+	"$@" || rc=$?
+	[ ! -e "$BUILD/result/$name" ] || read -r p f s <"$BUILD/result/$name"
+	if [ $rc != 0 ] && [ $((f + s)) = 0 ]; then
+		f=1
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+stage lint "$TOP/scripts/lint.sh"
+stage kunit "$TOP/scripts/kunit.sh"
+stage guest "$TOP/scripts/guest.sh"
+stage guest-debug env CONFIG=debug "$TOP/scripts/guest.sh"
+
+total="$passed passed, $failed failed"
+[ $skipped = 0 ] || total="$total, $skipped skipped"
+echo "$total"
+[ $((failed + skipped)) = 0 ]

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# rootfs.sh: build/root.ext4, the user space of the guest; kept until the list
+# of packages or the guest's init changes.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+PACKAGES=(e2fsprogs xfsprogs btrfs-progs util-linux mount procps kmod iproute2
+	  dmsetup fio sg3-utils libaio1 liburing2)
+IMAGE=$BUILD/root.ext4
+INIT=$TOP/scripts/guest-init
+
+need qemu-system-x86 mmdebstrap e2fsprogs
+
+stamp=$(cat "$0" "$INIT" | sha256sum)
+[ -e "$IMAGE" ] && [ "$stamp" = "$(cat "$IMAGE.stamp" 2>/dev/null)" ] && exit
+
+# Where this machine gets its own Debian from
+sources() {
+	# shellcheck disable=SC2016
+	apt-get indextargets 'Created-By: Packages' 'Origin: Debian' \
+		--format '$(CODENAME) deb $(REPO_URI) $(RELEASE) $(COMPONENT)' |
+		sed -n 's/^bookworm[^ ]* //p'
+}
+
+# How this machine gets there; quiet if it does so directly
+proxy=$(apt-config dump --no-empty Acquire | grep -i '::proxy ') || true
+
+# Documents and translations are half of the files.
+make_image() {
+	local dir=$IMAGE.dir
+
+	rm -rf "$dir" "$IMAGE" &&
+	mmdebstrap --variant=essential --include="${PACKAGES[*]}" \
+		--aptopt='APT::Install-Recommends "false"' \
+		${proxy:+--aptopt="$proxy"} \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		bookworm "$dir" - <<<"$sources" &&
+	install "$INIT" "$dir/guest-init" &&
+	mkdir "$dir/t" &&
+	mke2fs -q -t ext4 -d "$dir" "$IMAGE" 2G &&
+	rm -rf "$dir" &&
+	echo "$stamp" >"$IMAGE.stamp"
+}
+
+# The lists of a bare machine are empty.
+sources=$(sources)
+if [ -z "$sources" ]; then
+	step apt-update apt-get update
+	sources=$(sources)
+fi
+[ -n "$sources" ] || die "apt on this machine has no source of Debian bookworm"
+
+step rootfs make_image

@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# vm.sh NAME KERNEL COMMAND
+#
+# Boots a bzImage under QEMU on build/root.ext4 and runs one shell command in
+# /t, which is build/tests.ext4.  Prints what the command prints and exits with
+# its status.  The console goes to build/log/NAME.log.  A guest that hangs,
+# panics, or whose kernel complains is an error, whatever the command says.
+# TIMEOUT is in seconds, MEM as QEMU's -m.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+[ $# = 3 ] || die "usage: vm.sh NAME KERNEL COMMAND"
+name=$1 kernel=$2 command=$3
+console=$LOG/$name.log
+timeout=${TIMEOUT:-900}
+
+[ -e "$kernel" ] || die "guest $name: no kernel $kernel"
+[[ $command != *\"* ]] || die "guest $name: a command cannot hold double quotes: $command"
+
+fail() {
+	die "guest $name: $*, log: $console"
+}
+
+append=(console=ttyS0 printk.time=1 root=/dev/vda rw init=/guest-init
+	panic=-1 oops=panic no_timer_check rcupdate.rcu_cpu_stall_timeout=120
+	secretmem.enable=1 -- "\"$command\"")
+
+: >"$console"
+rc=0
+timeout --foreground "$timeout" qemu-system-x86_64 \
+	-accel tcg,thread=multi -cpu max -M q35 -smp 2 -m "${MEM:-2G}" \
+	-nodefaults -display none -no-reboot -serial "file:$console" \
+	-device virtio-serial-pci -chardev stdio,id=out \
+	-device virtconsole,chardev=out \
+	-drive "file=$BUILD/root.ext4,if=virtio,format=raw,snapshot=on" \
+	-drive "file=$BUILD/tests.ext4,if=virtio,format=raw,readonly=on" \
+	-kernel "$kernel" -append "${append[*]}" </dev/null |
+	sed -u 's/\r$//' || rc=$?
+
+# first PATTERN: the first line of the kernel's that matches, if any; not the
+# one that repeats the command
+first() {
+	tr -d '\r' <"$console" | grep -av 'ommand line: ' |
+		grep -aEom1 "(\[ *[0-9]+\.[0-9]+\] .*|^)($1).*" || true
+}
+
+complaint=$(first "$COMPLAINT")
+panic=$(first 'Kernel panic - ')
+status=$(sed -n 's/^guest: exit \([0-9]*\).*/\1/p' "$console" | tail -1)
+
+[ -z "$complaint" ] || fail "the kernel complains: $complaint"
+[ -z "$panic" ] || fail "$panic"
+[ "$rc" != 124 ] || fail "hangs, no end after $timeout s"
+[ "$rc" = 0 ] || fail "qemu failed with status $rc"
+[ -n "$status" ] || fail "stopped before the end of the command"
+exit "$status"
