@@ -14,6 +14,7 @@ run_kunit() {
 	rm -f "$console"
 	cd "$BUILD/linux" && tools/testing/kunit/kunit.py run --arch=x86_64 \
 		--kunitconfig="$TOP/configs/kunit.config" --build_dir=obj-kunit \
+		--kernel_args=oops=panic --kernel_args=panic=-1 \
 		--jobs="$JOBS" --timeout=1800 ${KUNIT_FILTER:+"$KUNIT_FILTER"}
 }
 
@@ -30,7 +31,7 @@ complaints() {
 }
 
 (step kunit run_kunit) || run_failed=1
-grep -E '\[(FAILED|CRASHED|SKIPPED|ERROR)\]' "$LOG/kunit.log" || true
+grep -E '\[(FAILED|CRASHED|SKIPPED|ERROR)\]' "$LOG/kunit.log" | head -30 || true
 
 passed=$(count passed) skipped=$(count skipped)
 failed=$(($(count failed) + $(count crashed) + $(count errors)))

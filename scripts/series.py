@@ -135,6 +135,12 @@ def show(path):
     return path if short.startswith("../..") else short
 
 
+def some(names, separator=", "):
+    """The first of a list that may be long."""
+    more = ["and %d more" % (len(names) - 10)] if len(names) > 10 else []
+    return separator.join(names[:10] + more)
+
+
 def kernel_version(makefile):
     """'6.1.192', or None if that is no kernel's Makefile."""
     fields = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *(\d+)$",
@@ -263,15 +269,12 @@ def parse_mail(repo, mail):
         info = repo.git("mailinfo", "-k", "--encoding=UTF-8", *files, data=mail)
         body, diff = (decode(read(name)) for name in files)
     fields = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
-    try:
-        author = {"GIT_AUTHOR_NAME": fields["Author"],
-                  "GIT_AUTHOR_EMAIL": fields["Email"],
-                  "GIT_AUTHOR_DATE": fields["Date"]}
-        subject = fields["Subject"]
-    except KeyError as missing:
-        raise Error("no %s: header" % {"'Author'": "From", "'Email'": "From"}.get(
-            str(missing), str(missing).strip("'"))) from None
-    return author, ("%s\n\n%s" % (subject, body)).rstrip("\n") + "\n", diff
+    for header, field in ("From", "Author"), ("From", "Email"), ("Date",) * 2, ("Subject",) * 2:
+        if field not in fields:
+            raise Error("no %s: header" % header)
+    author = {"GIT_AUTHOR_NAME": fields["Author"], "GIT_AUTHOR_EMAIL": fields["Email"],
+              "GIT_AUTHOR_DATE": fields["Date"]}
+    return author, ("%s\n\n%s" % (fields["Subject"], body)).rstrip("\n") + "\n", diff
 
 
 def apply_failure(stderr):
@@ -416,6 +419,8 @@ class Base:
                         yield name, "120000", os.fsencode(member.linkname)
                     elif member.isfile():
                         yield name, file_mode(member.mode), tar.extractfile(member).read()
+                    elif not member.isdir():
+                        raise Error("LINUX=%s: cannot import %s" % (self.path, member.name))
         except (tarfile.TarError, EOFError, OSError) as error:
             raise Error("LINUX=%s: neither a directory nor a tarball (%s)" % (
                 self.path, error)) from None
@@ -467,14 +472,13 @@ def import_base(repo, base):
 
 def unexported(linux):
     """What would be lost if the branch were composed again: lines, or nothing."""
+    exported = linux.rev(EXPORTED) or linux.rev("base")
+    if not exported:        # the first import did not get to its end
+        return []
     found = ["edited: " + path for path in linux.edits(untracked=True)]
     if linux.operation():
         found.append("unfinished: " + linux.operation())
-    exported = linux.rev(EXPORTED) or linux.rev("base")
-    tips = [rev for rev in (linux.rev("HEAD"), linux.rev("series")) if rev]
-    if not exported:        # the first import did not get to its end
-        return found
-    commits = linux.subjects(*tips, "--not", exported, "base")
+    commits = linux.subjects("HEAD", "series", "--not", exported, "base")
     found += ["commit: " + subject for subject in commits]
     if not commits and linux.rev("series") != exported:
         found += ["dropped from the branch: " + subject
@@ -497,7 +501,7 @@ def tree(ahead_is_fine=False):
 
     if lost and not (ahead_is_fine and same):
         raise Error("build/linux has work that was not exported, run make export first "
-                    "(%s)" % "; ".join(lost))
+                    "(%s)" % some(lost, "; "))
     if same:
         print("build/linux: Linux %s and %d patches%s" % (
             linux.version("base"), len(patches),
@@ -508,7 +512,9 @@ def tree(ahead_is_fine=False):
             imported = import_base(linux, base)
     tip = compose(linux, imported, patches)
     with progress("checkout"):
-        linux.git("checkout", "-q", "-B", "series", tip)
+        # There is nothing to lose yet in a tree whose first import was interrupted.
+        force = [] if linux.rev("base") else ["-f"]
+        linux.git("checkout", "-q", *force, "-B", "series", tip)
     linux.git("tag", "-f", "base", imported)
     linux.git("update-ref", EXPORTED, tip)
     linux.git("config", "series.base", str(base))
@@ -642,7 +648,7 @@ def export():
         raise Error("build/linux is not on the branch series")
     edits = linux.edits(untracked=True)
     if edits:
-        raise Error("build/linux has edits that are not committed: " + ", ".join(edits))
+        raise Error("build/linux has edits that are not committed: " + some(edits))
 
     record = read_record()
     if linux.rev("series") == linux.rev(EXPORTED) and \
@@ -665,7 +671,7 @@ def export():
             foreign.append(path)
     if foreign:
         raise Error("would overwrite what was edited here and is not in the branch: " +
-                    ", ".join(foreign))
+                    some(foreign))
 
     written = [path for path in sorted(files) if write(path, *files[path])]
     for path in gone:
@@ -737,7 +743,7 @@ def apply(path):
         raise Error("KDIR=%s: finish the %s first" % (path, kdir.operation()))
     edits = kdir.edits(untracked=False)
     if edits:
-        raise Error("KDIR=%s has edits that are not committed: %s" % (path, ", ".join(edits)))
+        raise Error("KDIR=%s has edits that are not committed: %s" % (path, some(edits)))
     if kdir.rev("refs/heads/" + APPLY_BRANCH):
         raise Error("KDIR=%s has a branch %s already" % (path, APPLY_BRANCH))
 

@@ -191,6 +191,18 @@ class SeriesTest(unittest.TestCase):
         for path in ("Makefile", "crlf", "latin1"):
             self.assertEqual(before[path], after[path])
 
+    def test_tree_after_an_interrupted_one(self):
+        """All is there, but neither index nor branch nor tag."""
+        self.ok("tree")
+        self.git("update-ref", "-d", "refs/heads/series")
+        self.git("update-ref", "-d", "refs/series/exported")
+        self.git("tag", "-d", "base")
+        os.remove(os.path.join(self.linux, ".git/index"))
+        self.put("lib/a.c", "half", self.linux)
+        self.ok("tree")
+        self.assertEqual(self.git("status", "--porcelain"), "")
+        self.assertIn("line five\n", self.get("lib/a.c", self.linux))
+
     def test_tree_is_reproducible(self):
         self.ok("tree")
         first = self.git("rev-parse", "series")
