@@ -15,7 +15,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 export BUILD LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 # Objects do not depend on the directory or the hour they are built in, so that
 # the base, the series and every step of a bisection share one cache.
-export CCACHE_DIR=$BUILD/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=20G
+export CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=20G
 export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00 UTC'
 export KBUILD_BUILD_USER=builder KBUILD_BUILD_HOST=localhost
 # What need() installs is what runs, whatever else the machine has.

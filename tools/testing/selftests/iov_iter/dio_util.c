@@ -271,7 +271,7 @@ void *map_huge(size_t len, int flags)
 }
 
 struct frame {
-	uint64_t	number;
+	__u64	number;
 	off_t		offset;		/* in the file */
 };
 
@@ -311,10 +311,10 @@ void *map_scattered(size_t len)
 	return p;
 }
 
-static uint64_t read_entry(const char *path, uint64_t index)
+static __u64 read_entry(const char *path, __u64 index)
 {
 	int fd = open(path, O_RDONLY);
-	uint64_t entry;
+	__u64 entry;
 
 	must(fd >= 0);
 	must(pread(fd, &entry, sizeof(entry), index * sizeof(entry)) ==
@@ -323,9 +323,9 @@ static uint64_t read_entry(const char *path, uint64_t index)
 	return entry;
 }
 
-uint64_t page_frame(const void *page)
+__u64 page_frame(const void *page)
 {
-	uint64_t entry = read_entry("/proc/self/pagemap",
+	__u64 entry = read_entry("/proc/self/pagemap",
 				    (uintptr_t)page / PAGE);
 
 	must(entry >> 63);	/* present */
@@ -367,7 +367,7 @@ const char *nullb_create(const char *name, const char *attrs)
 
 /* One ioctl; returns the minor number of the device, or -1. */
 static int dm_ioctl(unsigned long cmd, const char *name, unsigned int flags,
-		    uint64_t len, const char *target, const char *params)
+		    __u64 len, const char *target, const char *params)
 {
 	struct {
 		struct dm_ioctl		dm;
@@ -398,7 +398,7 @@ static int dm_ioctl(unsigned long cmd, const char *name, unsigned int flags,
 	return ret ? -1 : (int)(arg.dm.dev & 0xff);
 }
 
-const char *dm_create(const char *name, uint64_t len, const char *target,
+const char *dm_create(const char *name, __u64 len, const char *target,
 		      const char *params)
 {
 	char *dev;

@@ -97,7 +97,7 @@ void touch_write(char *p);
 void *map_thp(void);
 void *map_huge(size_t len, int flags);
 void *map_scattered(size_t len);
-uint64_t page_frame(const void *page);
+__u64 page_frame(const void *page);
 bool page_is(const void *page, unsigned int kpf);
 
 /*
@@ -106,7 +106,7 @@ bool page_is(const void *page, unsigned int kpf);
  * stays valid.
  */
 const char *nullb_create(const char *name, const char *attrs);
-const char *dm_create(const char *name, uint64_t len, const char *target,
+const char *dm_create(const char *name, __u64 len, const char *target,
 		      const char *params);
 
 /* The path of scsi_debug's node of @class: "block", "bsg", "scsi_generic". */
