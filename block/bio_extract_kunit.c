@@ -496,33 +496,65 @@ static void request_limit(struct kunit *test)
 	try_request(t, &row, REQ_OP_DRV_OUT);
 }
 
-/* T36: what the device cannot reach is copied, and nothing is held. */
-static void request_copy(struct kunit *test)
+/*
+ * T36: what the device cannot reach is copied, and nothing is held.  The caller
+ * may bring a page for the copy, and then have the data copied there as well
+ * before the device writes to a part of it.
+ */
+static void try_copy(struct bio_test *t, struct rq_map_data *map_data,
+		     u8 first, u8 second)
 {
 	static const struct row row = {
 		SEGS({ P(4) + 4, 512 }, { P(6) + 4, 512 }),
 	};
-	struct bio_test *t = test->priv;
-	struct request_queue *q = t->disk->queue;
-	struct request *rq = kunit_kzalloc(test, sizeof(*rq), GFP_KERNEL);
+	struct request *rq = kunit_kzalloc(t->test, sizeof(*rq), GFP_KERNEL);
+	struct kunit *test = t->test;
 	struct iovec iov[MAX_SEGS];
 	struct iov_iter i;
-	u8 byte;
+	u8 *copy, byte;
 
 	KUNIT_ASSERT_NOT_NULL(test, rq);
-	set_up_row(t, &row);
-	rq->q = q;
+	rq->q = t->disk->queue;
 	rq->cmd_flags = REQ_OP_DRV_IN;
 	row_iter(t, &row, &i, ITER_DEST, iov);
-	KUNIT_ASSERT_EQ(test, 0, blk_rq_map_user_iov(q, rq, NULL, &i,
+	for (byte = 1; byte <= 2; byte++)
+		KUNIT_ASSERT_EQ(test, 0, put_user(byte, (u8 __user *)
+						  iov[byte - 1].iov_base));
+
+	KUNIT_ASSERT_EQ(test, 0, blk_rq_map_user_iov(rq->q, rq, map_data, &i,
 						     GFP_KERNEL));
 	expect_flags(t, rq->bio, 0);
 	expect_held(t, NULL, 0);
-	memset(page_address(bio_page(rq->bio)), 0x5a, 1024);
+	KUNIT_EXPECT_NULL(test, rq->bio->bi_next);
+	KUNIT_EXPECT_EQ(test, rq->__data_len, 1024);
+	copy = page_address(bio_page(rq->bio));
+	KUNIT_EXPECT_EQ(test, copy[0], first);
+	KUNIT_EXPECT_EQ(test, copy[512], second);
+	copy[512] = 0x5a;
 	KUNIT_EXPECT_EQ(test, 0, blk_rq_unmap_user(rq->bio));
+	expect_held(t, NULL, 0);
+
+	KUNIT_EXPECT_EQ(test, 0, get_user(byte, (u8 __user *)iov[0].iov_base));
+	KUNIT_EXPECT_EQ(test, byte, first);
 	KUNIT_EXPECT_EQ(test, 0, get_user(byte, (u8 __user *)iov[1].iov_base));
 	KUNIT_EXPECT_EQ(test, byte, 0x5a);
-	expect_held(t, NULL, 0);
+}
+
+static void request_copy(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	struct rq_map_data from_user = {
+		.pages = &page,
+		.nr_entries = 1,
+		.from_user = true,
+	};
+	struct bio_test *t = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	map_pages(t);
+	try_copy(t, NULL, 0, 0);
+	try_copy(t, &from_user, 1, 2);
+	__free_page(page);
 }
 
 /*

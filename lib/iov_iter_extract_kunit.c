@@ -1870,7 +1870,15 @@ static size_t random_place(struct rnd_state *rnd, size_t max)
 		at += below(rnd, PAGE_SIZE);
 		break;
 	}
-	return at <= max ? at : max;
+	return min(at, max);
+}
+
+/* One bit in four, of as many as there are pages */
+static unsigned long few_bits(struct rnd_state *rnd)
+{
+	unsigned long bits = below(rnd, 1 << NR_PAGES);
+
+	return bits & below(rnd, 1 << NR_PAGES);
 }
 
 static void random_layout(struct rnd_state *rnd, const struct kind *kind,
@@ -1927,7 +1935,7 @@ static void extract_random(struct kunit *test)
 
 	start_random(test, &rnd);
 	if (kind->punch)
-		punch_arena(a, below(&rnd, 256) & below(&rnd, 256));
+		punch_arena(a, few_bits(&rnd));
 	for (n = 0; n < 200 && !test->status; n++) {
 		random_layout(&rnd, kind, &l);
 		t.dir = below(&rnd, 2);

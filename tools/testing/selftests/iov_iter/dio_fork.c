@@ -170,16 +170,18 @@ static bool filled_with(const char *p, char byte, size_t len)
 	return p[0] == byte && !memcmp(p, p + 1, len - 1);
 }
 
+static const char lost[] = "LOST";
+
 /* NULL if the read brought its data, else what went wrong */
 static const char *check_read(const struct io *io)
 {
 	if (!io->len)
 		return NULL;
 	if (io->ret != SECTOR)
-		return "error: short read";
+		return "short read";
 	if (pattern_check(io->buf, SECTOR, SEED, io->pos) == SECTOR)
 		return NULL;
-	return filled_with(io->buf, OLD, SECTOR) ? "LOST" : "error: wrong data";
+	return filled_with(io->buf, OLD, SECTOR) ? lost : "wrong data";
 }
 
 static const char *check(const struct rig *rig, const struct pins *pins,
@@ -191,12 +193,12 @@ static const char *check(const struct rig *rig, const struct pins *pins,
 	if (wrong)
 		return wrong;
 	if (rig->page[AT_CPU] != (rig->written ? (char)NEW : OLD))
-		return "error: the write of the CPU is gone";
+		return "the write of the CPU is gone";
 	if (pins->acquired != pins->released)
-		return "error: pins leaked";
+		return "pins leaked";
 	/* What is right without a pin was luck. */
 	if (pinned && pins->acquired != nr_reads)
-		return "error: not pinned";
+		return "not pinned";
 	return NULL;
 }
 
@@ -204,8 +206,8 @@ static void test(struct rig *rig, const char *path,
 		 const struct scenario *scenario)
 {
 	struct pins start = pins_now(), pins;
+	const char *wrong, *error = "";
 	const enum step *step;
-	const char *wrong;
 
 	rig->page = alloc_pages(PAGE);
 	rig->a.len = 0;
@@ -221,8 +223,10 @@ static void test(struct rig *rig, const char *path,
 
 	pins = pins_since(&start);
 	wrong = check(rig, &pins, scenario->broken);
-	ksft_test_result(!wrong, "%s %s: %s: %s, pins +%ld -%ld\n", path,
-			 io_method_name[rig->method], scenario->name,
+	if (wrong && !(wrong == lost && scenario->broken))
+		error = "error: ";
+	ksft_test_result(!wrong, "%s %s: %s: %s%s, pins +%ld -%ld\n", path,
+			 io_method_name[rig->method], scenario->name, error,
 			 wrong ?: scenario->broken ? "kept" : "ok",
 			 pins.acquired, pins.released);
 	munmap(rig->page, PAGE);

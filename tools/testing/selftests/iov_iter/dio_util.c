@@ -150,10 +150,22 @@ static struct rest rest_now(void)
 	};
 }
 
+/* Some releases happen in a worker, after the process is gone. */
+static long huge_pages_lost(long before)
+{
+	int tries = 200;
+	long lost;
+
+	do {
+		lost = before - get_file(HUGE_SYSFS "free_hugepages");
+	} while (lost && tries-- && !usleep(10000));
+	return lost;
+}
+
 static bool is_at_rest(const struct rest *before)
 {
 	struct pins pins = pins_since(&before->pins);
-	long lost = before->huge_pages - get_file(HUGE_SYSFS "free_hugepages");
+	long lost = huge_pages_lost(before->huge_pages);
 	bool clean = log_is_clean();
 
 	if (pins.acquired != pins.released)
