@@ -90,7 +90,7 @@ ssize_t io_wait(struct io *io);		/* bytes, or -errno */
  * or in the kernel as far as the socket has no room for it.  Writes are held
  * one at a time and keep the server from receiving anything else.
  */
-enum nbd_hold {		/* bit n: requests of type n */
+enum nbd_hold {		/* bit n: requests of type n, of one sector */
 	NBD_HOLD_NONE,
 	NBD_HOLD_READ,
 	NBD_HOLD_WRITE,
