@@ -733,9 +733,9 @@ static void bio_check_dirty(struct kunit *test)
  */
 
 /* Fill a bio with pages 4 to 6, which are lent; nothing is done to them. */
-static void expect_lent(struct bio_test *t, struct iov_iter *i, size_t left)
+static void expect_lent(struct bio_test *t, enum req_op op, struct iov_iter *i,
+			size_t left)
 {
-	enum req_op op = iov_iter_rw(i) == READ ? REQ_OP_READ : REQ_OP_WRITE;
 	struct bio *bio = bio_alloc(t->disk->part0,
 				    iov_iter_is_bvec(i) ? 0 : MAX_BVECS,
 				    op, GFP_KERNEL);
@@ -758,6 +758,7 @@ static void expect_lent(struct bio_test *t, struct iov_iter *i, size_t left)
 
 static void bio_kernel_memory(struct kunit *test)
 {
+	static const enum req_op ops[] = { REQ_OP_READ, REQ_OP_WRITE };
 	struct bio_test *t = test->priv;
 	struct bio_vec bvec[3];
 	struct kvec kvec[1];
@@ -778,13 +779,14 @@ static void bio_kernel_memory(struct kunit *test)
 						 GFP_KERNEL));
 	}
 
-	for (dir = ITER_DEST; dir <= ITER_SOURCE; dir++) {
+	for (n = 0; n < ARRAY_SIZE(ops); n++) {
+		dir = op_dir(ops[n]);
 		iov_iter_kvec(&i, dir, kvec, 1, P(3) - 512);
-		expect_lent(t, &i, 0);
+		expect_lent(t, ops[n], &i, 0);
 		iov_iter_bvec(&i, dir, bvec, 3, P(3));
-		expect_lent(t, &i, 0);
+		expect_lent(t, ops[n], &i, 0);
 		iov_iter_xarray(&i, dir, &xa, P(4) + 512, P(4));
-		expect_lent(t, &i, P(1) + 512);
+		expect_lent(t, ops[n], &i, P(1) + 512);
 	}
 	xa_destroy(&xa);
 	vunmap(area);
@@ -835,7 +837,7 @@ static void bio_wrong_direction(struct kunit *test)
 	pr_info("# expect-warning-begin\n");
 	for (n = 0; n < ARRAY_SIZE(ops); n++) {
 		bio = bio_alloc(t->disk->part0, 1, ops[n], GFP_KERNEL);
-		iov_iter_ubuf(&i, !op_dir(ops[n]), (void __user *)t->addr,
+		iov_iter_ubuf(&i, op_dir(ops[!n]), (void __user *)t->addr,
 			      P(1));
 		KUNIT_EXPECT_EQ(test, -EINVAL, bio_iov_iter_get_pages(bio, &i));
 		KUNIT_EXPECT_EQ(test, i.count, P(1));

@@ -45,10 +45,12 @@ MODULE_PARM_DESC(seed, "Seed of the random layouts, 0 for a new one");
 
 static u8 image_memory[ARENA_SIZE] __aligned(PAGE_SIZE);
 
-static const unsigned int direction_flag[] = {
-	[ITER_DEST] = FOLL_DEST_BUF,
-	[ITER_SOURCE] = FOLL_SOURCE_BUF,
-};
+static const enum iter_dir directions[] = { ITER_DEST, ITER_SOURCE };
+
+static unsigned int direction_flag(enum iter_dir dir)
+{
+	return dir == ITER_DEST ? FOLL_DEST_BUF : FOLL_SOURCE_BUF;
+}
 
 struct layout {
 	unsigned int nr_segs;
@@ -580,7 +582,7 @@ static struct page **extract_once(struct attempt *t, struct iov_iter *i,
 
 	memcpy(&before, i, sizeof(before));
 	ret = iov_iter_extract_pages(i, &pages, t->maxsize, maxpages,
-				     direction_flag[t->dir], &offset0);
+				     direction_flag(t->dir), &offset0);
 	expect_eq(t, "return", ret, expect->ret);
 	KUNIT_ASSERT_EQ(t->test, ret, expect->ret);
 	if (own) {
@@ -609,7 +611,7 @@ static struct page **extract_once(struct attempt *t, struct iov_iter *i,
 static void extract(struct attempt *t, struct iov_iter *i,
 		    const struct list *expect)
 {
-	unsigned int mode = iov_iter_extract_mode(i, direction_flag[t->dir]);
+	unsigned int mode = iov_iter_extract_mode(i, direction_flag(t->dir));
 	long acquired = kunit_pin_stat(NR_FOLL_PIN_ACQUIRED);
 	long released = kunit_pin_stat(NR_FOLL_PIN_RELEASED);
 	unsigned int pins = mode == FOLL_PIN ? 2 * expect->nr : 0;
@@ -1011,10 +1013,12 @@ static void extract_enomem(struct kunit *test)
 	struct attempt t = { test, a, .maxsize = P(2), .maxpages = 3 };
 	struct list expect;
 	struct iov_iter i;
+	unsigned int n;
 
 	model(a, &l, 0, P(2), 3, &expect);
 	fail_allocs(test);
-	for (t.dir = ITER_DEST; t.dir <= ITER_SOURCE; t.dir++) {
+	for (n = 0; n < ARRAY_SIZE(directions); n++) {
+		t.dir = directions[n];
 		make_iter(a, &i, t.dir, &l);
 		note_held(a, held);
 		t.own_array = false;
@@ -1143,7 +1147,7 @@ static void extract_contract(struct kunit *test)
 	struct iovec iov = { NULL, P(1) };
 	struct kvec kvec = { NULL, P(1) };
 	struct bio_vec bvec = { .bv_len = P(1) };
-	enum iter_dir dir, last;
+	unsigned int n, nr_dirs;
 	struct iov_iter i;
 	struct xarray xa;
 
@@ -1151,9 +1155,11 @@ static void extract_contract(struct kunit *test)
 	kunit_use_mm(test);
 	xa_init(&xa);
 	pr_info("# expect-warning-begin\n");
-	last = row->type == ITER_PIPE || row->type == ITER_DISCARD ?
-		ITER_DEST : ITER_SOURCE;
-	for (dir = ITER_DEST; dir <= last; dir++) {
+	nr_dirs = row->type == ITER_PIPE || row->type == ITER_DISCARD ?
+		1 : ARRAY_SIZE(directions);
+	for (n = 0; n < nr_dirs; n++) {
+		enum iter_dir dir = directions[n];
+
 		switch (row->type) {
 		case ITER_UBUF:
 			iov_iter_ubuf(&i, dir, NULL, P(1));
@@ -1183,7 +1189,7 @@ static void extract_contract(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, row->source,
 				iov_iter_extract_mode(&i, FOLL_SOURCE_BUF));
 
-		expect_refused(test, &i, direction_flag[!dir], -EINVAL);
+		expect_refused(test, &i, both ^ direction_flag(dir), -EINVAL);
 		expect_refused(test, &i, neither, -EINVAL);
 		expect_refused(test, &i, both, -EINVAL);
 	}
@@ -1233,9 +1239,9 @@ static void expect_efault(struct kunit *test, unsigned long addr, size_t len,
 	struct iov_iter i;
 
 	iov_iter_ubuf(&i, dir, (void __user *)addr, len);
-	expect_refused(test, &i, direction_flag[dir], -EFAULT);
+	expect_refused(test, &i, direction_flag(dir), -EFAULT);
 	iov_iter_init(&i, dir, &iov, 1, len);
-	expect_refused(test, &i, direction_flag[dir], -EFAULT);
+	expect_refused(test, &i, direction_flag(dir), -EFAULT);
 }
 
 /* Kernel addresses are not user memory, whatever there is behind them. */
@@ -1249,6 +1255,7 @@ static void extract_kernel_address(struct kunit *test)
 	struct page *page, *list[2];
 	void *kernel = (void *)get_zeroed_page(GFP_KERNEL);
 	enum iter_dir dir;
+	unsigned int n;
 	size_t offset0;
 
 	KUNIT_ASSERT_NOT_NULL(test, kernel);
@@ -1262,7 +1269,8 @@ static void extract_kernel_address(struct kunit *test)
 	kunit_settle_pages();
 	held = kunit_held(virt_to_page(kernel));
 
-	for (dir = ITER_DEST; dir <= ITER_SOURCE; dir++) {
+	for (n = 0; n < ARRAY_SIZE(directions); n++) {
+		dir = directions[n];
 		expect_efault(test, (unsigned long)kernel, 10, dir);
 		expect_efault(test, (unsigned long)image_memory, P(1), dir);
 		expect_efault(test, TASK_SIZE_MAX, 1, dir);
@@ -1274,11 +1282,11 @@ static void extract_kernel_address(struct kunit *test)
 
 		iov_iter_init(&i, dir, iov, 2, P(2));
 		KUNIT_EXPECT_EQ(test, (ssize_t)P(1),
-				extract_to(list, 2, &i, direction_flag[dir],
+				extract_to(list, 2, &i, direction_flag(dir),
 					   &offset0));
 		KUNIT_EXPECT_PTR_EQ(test, list[0], page);
 		page_put_unpin(page, kind_mode(&kinds[0], dir));
-		expect_refused(test, &i, direction_flag[dir], -EFAULT);
+		expect_refused(test, &i, direction_flag(dir), -EFAULT);
 	}
 	KUNIT_EXPECT_TRUE(test, kunit_is_held(virt_to_page(kernel), held, 0, 0));
 	free_page((unsigned long)kernel);
@@ -1398,22 +1406,22 @@ static void extract_huge_page(struct kunit *test)
 {
 	struct page *head, **pages = NULL;
 	struct kunit_held held;
-	unsigned int n, nr = 0;
+	unsigned int d, n, nr;
 	unsigned long addr;
-	enum iter_dir dir;
 
 	kunit_use_mm(test);
 	addr = touch_huge(test, &head);
 	held = kunit_held(head);
-	for (dir = ITER_DEST; dir <= ITER_SOURCE; dir++) {
+	for (d = 0; d < ARRAY_SIZE(directions); d++) {
+		enum iter_dir dir = directions[d];
 		unsigned int mode = kind_mode(&kinds[0], dir);
 
 		KUNIT_ASSERT_EQ(test, (ssize_t)PMD_SIZE - 1,
 				extract_ubuf(addr + 1, PMD_SIZE - 1,
-					     direction_flag[dir], &pages));
-		for (n = 0; n < HPAGE_PMD_NR; n++)
+					     direction_flag(dir), &pages));
+		for (n = 0, nr = 0; n < HPAGE_PMD_NR; n++)
 			nr += pages[n] == head + n;
-		KUNIT_EXPECT_EQ(test, nr, HPAGE_PMD_NR * (dir + 1));
+		KUNIT_EXPECT_EQ(test, nr, HPAGE_PMD_NR);
 		KUNIT_EXPECT_TRUE(test, kunit_is_held(head, held, HPAGE_PMD_NR, mode));
 		release(pages, HPAGE_PMD_NR, mode);
 		KUNIT_EXPECT_TRUE(test, kunit_is_held(head, held, 0, 0));
@@ -1503,7 +1511,7 @@ static void extract_kvec_objects(struct kunit *test)
 	u32 in_stack = 2;
 	u32 *in_slab = kunit_kzalloc(test, sizeof(u32), GFP_KERNEL);
 	const void *objects[] = {
-		&in_data, &in_stack, in_slab, &direction_flag[1],
+		&in_data, &in_stack, in_slab, &directions[1],
 		extract_kvec_objects,
 	};
 	unsigned int n;
@@ -1938,7 +1946,7 @@ static void extract_random(struct kunit *test)
 		punch_arena(a, few_bits(&rnd));
 	for (n = 0; n < 200 && !test->status; n++) {
 		random_layout(&rnd, kind, &l);
-		t.dir = below(&rnd, 2);
+		t.dir = directions[below(&rnd, 2)];
 		extract_all(&t, &rnd, &l);
 	}
 }
