@@ -5,8 +5,11 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-PACKAGES=(e2fsprogs xfsprogs btrfs-progs util-linux mount procps kmod iproute2
-	  dmsetup fio sg3-utils libaio1 liburing2)
+PACKAGES=(util-linux mount procps kmod iproute2 dmsetup fio sg3-utils libaio1
+	  liburing2 nfs-kernel-server
+	  e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools
+	  hfsutils jfsutils nilfs-tools ntfs-3g ocfs2-tools reiserfsprogs
+	  udftools)
 IMAGE=$BUILD/root.ext4
 INIT=$TOP/scripts/guest-init
 
@@ -26,7 +29,8 @@ sources() {
 # How this machine gets there; quiet if it does so directly
 proxy=$(apt-config dump --no-empty Acquire | grep -i '::proxy ') || true
 
-# Documents and translations are half of the files.
+# Documents and translations are half of the files.  Some of the programs that
+# make filesystems look into mtab, which Debian's installer would have made.
 make_image() {
 	local dir=$IMAGE.dir
 
@@ -40,6 +44,7 @@ make_image() {
 		bookworm "$dir" - <<<"$sources" &&
 	install "$INIT" "$dir/guest-init" &&
 	mkdir "$dir/t" &&
+	ln -s ../proc/self/mounts "$dir/etc/mtab" &&
 	mke2fs -q -t ext4 -d "$dir" "$IMAGE" 2G &&
 	rm -rf "$dir" &&
 	echo "$stamp" >"$IMAGE.stamp"
