@@ -11,7 +11,7 @@ need "${KERNEL_PACKAGES[@]}"
 
 linux=$BUILD/linux out=$BUILD/bisect/obj-guest
 known=$BUILD/bisect.ok begun=$BUILD/bisect.begun
-fragments=("$TOP/configs/guest.config" "$BUILD/suites.config")
+fragments=("$TOP/configs/guest.config" "$BUILD/suites.config" "$TOP/configs/lint.config")
 suites_config
 touch "$known"
 

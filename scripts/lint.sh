@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Static checks of what the series adds.  Compilers, sparse, kernel-doc and
 # coccinelle look at the files that it touches, as they are in the base and in
-# the series; a test fails if they have more to say about the series.
+# the series; a test fails if they have more to say about the series.  The rules
+# that the series adds to coccinelle look at the whole tree.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -12,7 +13,17 @@ need "${KERNEL_PACKAGES[@]}" clang lld llvm sparse coccinelle ocaml perl \
 
 linux=$BUILD/linux work=$BUILD/lint
 passed=0 failed=0
-rm -rf "$work/new" "$work/top"*
+rules=scripts/coccinelle/iov_iter
+
+# What a rule of the series finds in these files is for a later part to convert.
+declare -A unconverted=([get_pages]="
+	crypto/af_alg.c drivers/vhost/scsi.c fs/ceph/addr.c fs/ceph/file.c
+	fs/direct-io.c fs/fuse/dev.c fs/fuse/file.c fs/nfs/direct.c
+	fs/smb/client/file.c fs/smb/client/misc.c fs/splice.c
+	net/9p/trans_virtio.c net/core/datagram.c net/core/skmsg.c
+	net/rds/message.c net/tls/tls_sw.c")
+
+rm -rf "$work/new" "$work/top"* "$work/direction"
 mkdir -p "$work/new" "$work/cocci"
 
 # check NAME FILE: a test, which fails if FILE is not empty
@@ -88,10 +99,43 @@ compiler() {
 
 	for tree in base linux; do
 		step "lint-$tool-$tree-config" configure "$tree" "$2" \
-			"$TOP/configs/guest.config" "$BUILD/suites.config" -- "${@:3}"
+			"$TOP/configs/guest.config" "$BUILD/suites.config" \
+			"$TOP/configs/lint.config" -- "${@:3}"
 		run "lint-$tool-$tree" objects "$tree" "${@:2}"
 	done
 	compare "$tool" "${sources[@]}"
+}
+
+# direction NAME...: sparse on files that make an iterator, and give it that
+direction() {
+	local dir=$work/direction name
+
+	mkdir -p "$dir" && touch "$dir/Makefile" && for name; do
+		cat >"$dir/$name.c" <<-END
+			#include <linux/uio.h>
+
+			void make(struct iov_iter *i, struct kvec *vec, int number, bool flag);
+			void make(struct iov_iter *i, struct kvec *vec, int number, bool flag)
+			{
+				iov_iter_kvec(i, $name, vec, 1, vec->iov_len);
+			}
+		END
+	done &&
+	make -C "$linux" O="$linux/obj-lint-gcc" M="$dir" C=2 "${@/%/.o}"
+}
+
+# directions: a test for each that sparse complains, except about the right one
+directions() {
+	local name said=$work/direction.said
+
+	run lint-direction direction WRITE number flag ITER_SOURCE
+	for name in WRITE number flag; do
+		{ grep -q "/$name\.c:.*warning: " "$LOG/lint-direction.log" ||
+			echo "no warning"; } >"$said"
+		check "direction: $name" "$said"
+	done
+	grep '/ITER_SOURCE\.c:' "$LOG/lint-direction.log" >"$said" || true
+	check "direction: ITER_SOURCE" "$said"
 }
 
 # --- kernel-doc
@@ -105,14 +149,14 @@ kernel_doc() {
 
 # --- coccinelle
 
-# cocci TREE FILE: the kernel's own rules on one file; what they say is kept
+# cocci TREE FILE: the rules of the base on one file; what they say is kept
 cocci() {
 	local say
 
 	cd "$BUILD/$1" && [ -e "$2" ] || return 0
 	say=$work/cocci/$(git hash-object "$2")
 	if [ ! -e "$say" ]; then
-		C=1 MODE=report srctree=. scripts/coccicheck "$2" >"$say.tmp" 2>&1 ||
+		C=1 MODE=report srctree=../base scripts/coccicheck "$2" >"$say.tmp" 2>&1 ||
 			{ echo "$2: error: coccicheck failed, see $say.tmp"; return 1; }
 		mv "$say.tmp" "$say"
 	fi
@@ -125,6 +169,36 @@ coccinelle() {
 }
 export -f cocci
 export work
+
+# --- rules of the series
+
+# rule NAME: what it finds in the whole tree; that is kept
+rule() {
+	local file=$rules/$1.cocci say
+
+	cd "$linux" &&
+	say=$work/cocci/$({ git ls-files -s -- '*.[ch]' "$file"; git diff; } |
+		git hash-object --stdin) || return
+	if [ ! -e "$say" ]; then
+		make MODE=report COCCI="$file" J="$JOBS" coccicheck >"$say.tmp" 2>&1 ||
+			{ cat "$say.tmp"; return 1; }
+		mv "$say.tmp" "$say"
+	fi
+	sed -n 's,^\./,,p' "$say"
+}
+
+# rule_tests NAME: it finds nothing in other files than those that are to be
+# converted, and something in each of these
+rule_tests() {
+	local found=$LOG/lint-rule-$1.log left=$work/left
+
+	run "lint-rule-$1" rule "$1"
+	xargs -rn1 <<<"${unconverted[$1]-}" >"$left"
+	sed 's/$/:/' "$left" | grep -vFf - "$found" >"$work/found" || true
+	check "rule $1: the whole tree" "$work/found"
+	cut -d: -f1 "$found" | grep -vxFf - "$left" >"$work/found" || true
+	check "rule $1: files that are listed, but converted" "$work/found"
+}
 
 # --- user space
 
@@ -190,6 +264,7 @@ for file in "${sources[@]}"; do
 	check "compiled: $file" "$work/built"
 	rm -f "$work/built"
 done
+directions
 
 for tree in base linux; do
 	step "lint-kernel-doc-$tree" kernel_doc "$tree" || true
@@ -197,6 +272,11 @@ for tree in base linux; do
 done
 compare kernel-doc "${documented[@]}"
 compare coccinelle "${sources[@]}"
+
+run lint-rules "$linux/$rules/run-tests.sh"
+for file in "$linux/$rules/"*.cocci; do
+	rule_tests "$(basename "$file" .cocci)"
+done
 
 if [ ${#programs[@]} -gt 0 ]; then
 	step lint-headers make -C "$linux" O="$linux/obj-lint-gcc" -j"$JOBS" headers
