@@ -411,6 +411,10 @@ static void copy_against_direction(struct kunit *test, size_t count)
 		memset(buf, 0, LEN);
 	memcpy(copy, buf, LEN);
 	KUNIT_EXPECT_EQ(test, op->copy(buf, &iter), 0);
+	/* a buffered write that copies nothing tries for ever if this is 0 */
+	KUNIT_EXPECT_EQ(test, count, op->dir == ITER_DEST ?
+			fault_in_iov_iter_writeable(&iter, count) :
+			fault_in_iov_iter_readable(&iter, count));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&before, &iter, sizeof(iter)));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(copy, buf, LEN));
 
@@ -420,12 +424,13 @@ static void copy_against_direction(struct kunit *test, size_t count)
 	free_arena(&a);
 }
 
-/* The warning comes once, so only the first of these makes it. */
+/* A function warns once, so only the first of its cases makes that. */
 static void copy_wrong_direction(struct kunit *test)
 {
 	pr_info("# expect-warning-begin\n");
 	copy_against_direction(test, LEN);
 	pr_info("# expect-warning-end\n");
+	KUNIT_EXPECT_TRUE(test, test_taint(TAINT_WARN));
 }
 
 /* A message without data has an iterator of zeroes, which is no mistake. */

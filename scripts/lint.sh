@@ -79,14 +79,25 @@ present() {
 	(cd "$BUILD/$1" && ls -- "${@:2}" 2>/dev/null) || true
 }
 
+# suspect LOG: of the files that the series touches, those that a tool says
+# something about, which the base may have said as well; all if it is not clear
+suspect() {
+	messages "$1" | cut -d: -f1 | sort -u >"$work/said"
+	if printf '%s\n' "${sources[@]}" | grep -vxFf - "$work/said" >/dev/null; then
+		printf '%s\n' "${sources[@]}"
+	else
+		cat "$work/said"
+	fi
+}
+
 # --- compilers and sparse
 
-# objects TREE OUTDIR MAKEARG...: compile what the series touches
+# objects TREE OUTDIR MAKEARG...: compile the files in $subjects
 objects() {
 	local tree=$1 out=$BUILD/$1/$2 files
 
 	shift 2
-	mapfile -t files < <(present "$tree" "${sources[@]}")
+	mapfile -t files < <(present "$tree" "${subjects[@]}")
 	[ ${#files[@]} -gt 0 ] || return 0
 	(cd "$out" && rm -f "${files[@]/%.c/.o}")
 	make -C "$BUILD/$tree" O="$out" -j"$JOBS" -k "$@" "${files[@]/%.c/.o}" 2>&1 |
@@ -95,13 +106,16 @@ objects() {
 
 # compiler TOOL OUTDIR MAKEARG...
 compiler() {
-	local tool=$1 tree
+	local tool=$1 tree subjects=("${sources[@]}")
 
-	for tree in base linux; do
+	: >"$LOG/lint-$tool-base.log"
+	for tree in linux base; do
 		step "lint-$tool-$tree-config" configure "$tree" "$2" \
 			"$TOP/configs/guest.config" "$BUILD/suites.config" \
 			"$TOP/configs/lint.config" -- "${@:3}"
 		run "lint-$tool-$tree" objects "$tree" "${@:2}"
+		mapfile -t subjects < <(suspect "$LOG/lint-$tool-$tree.log")
+		[ ${#subjects[@]} -gt 0 ] || break
 	done
 	compare "$tool" "${sources[@]}"
 }
@@ -164,7 +178,7 @@ cocci() {
 }
 
 coccinelle() {
-	printf '%s\n' "${sources[@]}" |
+	printf '%s\n' "${subjects[@]}" |
 		xargs -P "$JOBS" -I '{}' bash -c 'cocci "$@"' - "$1" '{}'
 }
 export -f cocci
@@ -268,7 +282,13 @@ directions
 
 for tree in base linux; do
 	step "lint-kernel-doc-$tree" kernel_doc "$tree" || true
+done
+subjects=("${sources[@]}")
+: >"$LOG/lint-coccinelle-base.log"
+for tree in linux base; do
 	run "lint-coccinelle-$tree" coccinelle "$tree"
+	mapfile -t subjects < <(suspect "$LOG/lint-coccinelle-$tree.log")
+	[ ${#subjects[@]} -gt 0 ] || break
 done
 compare kernel-doc "${documented[@]}"
 compare coccinelle "${sources[@]}"
