@@ -162,8 +162,9 @@ static void collect(struct kunit *test, struct arena *a,
 		unsigned int slot = a->pipe->tail++ & (a->pipe->ring_size - 1);
 		struct pipe_buffer *buf = &a->pipe->bufs[slot];
 
-		memcpy_from_page(a->kernel + AT + n, buf->page, buf->offset,
-				 buf->len);
+		/* may be longer than a page, if it is one of a compound page */
+		memcpy(a->kernel + AT + n,
+		       page_address(buf->page) + buf->offset, buf->len);
 		n += buf->len;
 		pipe_buf_release(a->pipe, buf);
 	}
