@@ -21,7 +21,7 @@ constant C != {ITER_SOURCE, ITER_DEST};
 typedef bool, u8;
 {int, unsigned int, bool, u8} N;
 expression i, a, b, c;
-identifier f = {rq_data_dir, bio_data_dir, op_is_write, iov_iter_rw};
+identifier f = {rq_data_dir, bio_data_dir, op_is_write};
 position p;
 @@
 

@@ -33,8 +33,6 @@ position p != passed.p;
 (
 * iov_iter_dir@p(...)
 |
-* iov_iter_rw@p(...)
-|
 * i.data_source@p
 |
 * ip->data_source@p
