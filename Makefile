@@ -2,7 +2,7 @@
 # Every target is a script; "make help" lists them.  All output is in build/.
 
 SHELL := /bin/bash
-TARGETS := help run check tree export series apply kernel kunit guest lint bisect
+TARGETS := help run check tree export series apply kernel kunit guest lint bisect bench
 .PHONY: $(TARGETS)
 unknown := $(filter-out $(TARGETS),$(MAKECMDGOALS))
 $(if $(unknown),$(error no target "$(unknown)", see make help))
@@ -44,3 +44,6 @@ lint:		## checkpatch, W=1 with gcc and clang, sparse, coccicheck, kernel-doc, ro
 
 bisect:		## build every commit of the series, name the first bad one
 	@scripts/bisect.sh
+
+bench:		## what it costs, in instructions, on the base and on the series, against a budget
+	@scripts/bench.sh

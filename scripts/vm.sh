@@ -6,7 +6,8 @@
 # /t, which is build/tests.ext4.  Prints what the command prints and exits with
 # its status.  The console goes to build/log/NAME.log.  A guest that hangs,
 # panics, or whose kernel complains is an error, whatever the command says.
-# TIMEOUT is in seconds, MEM as QEMU's -m.
+# TIMEOUT is in seconds, MEM as QEMU's -m.  /t may be another IMAGE.  COUNT=1
+# makes the clock of the guest count the instructions of its one CPU.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -14,6 +15,12 @@ set -euo pipefail
 name=$1 kernel=$2 command=$3
 console=$LOG/$name.log
 timeout=${TIMEOUT:-900}
+cpu=(-accel tcg,thread=multi -cpu max -smp 2) args=()
+if [ -n "${COUNT:-}" ]; then
+	cpu=(-accel tcg -icount shift=0,sleep=off -cpu qemu64,-rdrand -smp 1
+	     -rtc base=2026-01-01T00:00:00,clock=vm)
+	args=(norandmaps null_blk.queue_mode=0 brd.rd_size=16384)
+fi
 
 [ -e "$kernel" ] || die "guest $name: no kernel $kernel"
 [[ $command != *\"* ]] || die "guest $name: a command cannot hold double quotes: $command"
@@ -24,17 +31,17 @@ fail() {
 
 append=(console=ttyS0 printk.time=1 root=/dev/vda rw init=/guest-init
 	panic=-1 oops=panic no_timer_check rcupdate.rcu_cpu_stall_timeout=120
-	secretmem.enable=1 -- "\"$command\"")
+	secretmem.enable=1 "${args[@]}" -- "\"$command\"")
 
 : >"$console"
 rc=0
 timeout --foreground "$timeout" qemu-system-x86_64 \
-	-accel tcg,thread=multi -cpu max -M q35 -smp 2 -m "${MEM:-2G}" \
+	"${cpu[@]}" -M q35 -m "${MEM:-2G}" \
 	-nodefaults -display none -no-reboot -serial "file:$console" \
 	-device virtio-serial-pci -chardev stdio,id=out \
 	-device virtconsole,chardev=out \
 	-drive "file=$BUILD/root.ext4,if=virtio,format=raw,snapshot=on" \
-	-drive "file=$BUILD/tests.ext4,if=virtio,format=raw,readonly=on" \
+	-drive "file=${IMAGE:-$BUILD/tests.ext4},if=virtio,format=raw,readonly=on" \
 	-kernel "$kernel" -append "${append[*]}" </dev/null |
 	sed -u 's/\r$//' || rc=$?
 
