@@ -33,7 +33,7 @@ apply:		## the series onto a new branch of another 6.1 git tree; KDIR=DIR
 kernel:		## build the patched kernel; CONFIG=debug for the one with all checks
 	@scripts/kernel.sh
 
-kunit:		## the KUnit suites, by the kernel's own kunit.py; KUNIT_FILTER=GLOB
+kunit:		## the KUnit suites, by the kernel's own kunit.py; KUNIT_FILTER=GLOB, BASE=1
 	@scripts/kunit.sh
 
 guest:		## boot the patched kernel with the guest tests; CONFIG=debug

@@ -62,42 +62,22 @@ static bool run_list_add(struct run_list *list, struct page *page,
 	return true;
 }
 
-static __always_inline
-size_t step_run_user(void __user *base, size_t len, size_t done, void *ctx)
+static size_t extract_user_runs(struct iov_iter *i, size_t maxsize,
+				struct run_list *list)
 {
-	struct run_list *list = ctx;
-	struct bio_vec *run = &list->runs[list->nr_runs], *last;
-	unsigned int nr_runs = list->max_runs - list->nr_runs;
-	size_t offset = offset_in_page(base), size;
-	long nr_pages;
+	struct iovec ubuf;
+	ssize_t size;
 
-	if (!nr_runs)
-		return len;
-	nr_pages = grab_user_runs_fast((unsigned long)base,
-				       DIV_ROUND_UP(offset + len, PAGE_SIZE),
-				       list->gup_flags, run, &nr_runs);
-	if (unlikely(nr_pages <= 0)) {
-		list->error = nr_pages ?: -EFAULT;
-		return len;
+	list->nr_runs = list->max_runs;
+	size = grab_user_runs_fast(iov_iter_user_segs(i, &ubuf), i->iov_offset,
+				   maxsize, list->gup_flags, list->runs,
+				   &list->nr_runs);
+	if (unlikely(size < 0)) {
+		list->error = size;
+		return 0;
 	}
-
-	run->bv_offset += offset;
-	run->bv_len -= offset;
-	size = nr_pages * PAGE_SIZE - offset;
-	if (size > len) {
-		last = run + nr_runs - 1;
-		last->bv_len -= size - len;
-		size = len;
-	}
-
-	/* Each page of it is held once more, so pages must not be shared. */
-	if (list->nr_runs && !offset && run_continues(run - 1, run->bv_page, 0)) {
-		run[-1].bv_len += run->bv_len;
-		nr_runs--;
-		memmove(run, run + 1, nr_runs * sizeof(*run));
-	}
-	list->nr_runs += nr_runs;
-	return len - size;
+	iov_iter_advance(i, size);
+	return size;
 }
 
 /* How much of a folio is there from @offset into @page on? */
@@ -247,10 +227,8 @@ ssize_t iov_iter_extract_bvecs(struct iov_iter *i, struct bio_vec *bvecs,
 		return 0;
 
 	list.gup_flags = iov_iter_gup_flags(i, gup_flags);
-	if (likely(iter_is_ubuf(i)))
-		done = iter_walk_ubuf(i, maxsize, &list, step_run_user);
-	else if (likely(iter_is_iovec(i)))
-		done = iter_walk_iovec(i, maxsize, &list, step_run_user);
+	if (likely(user_backed_iter(i)))
+		done = extract_user_runs(i, maxsize, &list);
 	else if (iov_iter_is_bvec(i))
 		done = iter_walk_bvec(i, maxsize, &list, step_run_pages, NULL);
 	else if (iov_iter_is_kvec(i))
@@ -306,6 +284,7 @@ ssize_t iov_iter_extract_sg(struct iov_iter *i, struct sg_table *sgt,
 	ssize_t size = 0;
 	size_t done = 0;
 
+	maxsize = min_t(size_t, maxsize, MAX_RW_COUNT);
 	held->mode = iov_iter_extract_mode(i, gup_flags);
 	held->nents = 0;
 	held->sg = NULL;
@@ -368,6 +347,7 @@ ssize_t iov_iter_for_each_run(struct iov_iter *i, size_t maxsize,
 	size_t done = 0, left;
 	ssize_t ret = 0;
 
+	maxsize = min_t(size_t, maxsize, MAX_RW_COUNT);
 	while (done < maxsize) {
 		unsigned int nr = RUN_BATCH, k;
 

@@ -35,14 +35,17 @@ kunit() {
 
 	tree=$(git -C "$BUILD/linux" rev-parse 'HEAD^{tree}')
 	[ "$tree" != "$(cat "$stamp" 2>/dev/null)" ] || return 0
-	"$TOP/scripts/kunit.sh" && echo "$tree" >"$stamp"
+	"$TOP/scripts/kunit.sh" && BASE=1 "$TOP/scripts/kunit.sh" &&
+	echo "$tree" >"$stamp"
 }
 
+# kunit_totals WHAT RESULT
 kunit_totals() {
 	local passed failed skipped
 
-	read -r passed failed skipped <"$BUILD/result/kunit" &&
-	echo "KUnit               $passed passed, $failed failed, $skipped skipped"
+	read -r passed failed skipped <"$BUILD/result/$2" &&
+	printf '%-20s%s passed, %s failed, %s skipped\n' "$1" "$passed" \
+		"$failed" "$skipped"
 }
 
 "$TOP/scripts/kernel.sh"
@@ -61,6 +64,7 @@ echo
 echo
 pins base || wrong=1
 pins patched || wrong=1
-kunit_totals || wrong=1
+kunit_totals KUnit kunit || wrong=1
+kunit_totals 'KUnit, base' kunit-base || wrong=1
 echo "the series          $BUILD/series"
 [ $wrong = 0 ] || die "not as it should be, see above; logs: $LOG"

@@ -12,6 +12,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
@@ -50,6 +51,8 @@ static inline void kunit_use_mm(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mm);
 	mm->task_size = TASK_SIZE;
+	/* A bit that is set keeps khugepaged from having a look at it. */
+	set_bit(MMF_VM_HUGEPAGE, &mm->flags);
 	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
 	kthread_use_mm(mm);
 	KUNIT_ASSERT_PTR_EQ(test, (void *)mm,

@@ -149,17 +149,17 @@ size_t iter_walk_bvec(struct iov_iter *i, size_t n, void *ctx,
 	size_t done = 0;
 
 	while (n) {
-		unsigned int offset = bvec->bv_offset + skip, left;
+		/* The end of a segment may be more than 4 GiB from its page. */
+		size_t offset = (size_t)bvec->bv_offset + skip;
 		size_t len = min_t(size_t, n, bvec->bv_len - skip);
+		unsigned int left = 0;
 
-		if (unlikely(!len)) {
-			left = 0;
-		} else if (page_step) {
-			left = page_step(bvec->bv_page, offset, len, done, ctx);
-		} else {
+		if (!page_step) {
 			len = min(len, PAGE_SIZE - offset % PAGE_SIZE);
 			left = iter_map_page(bvec->bv_page, offset, len, done,
 					     ctx, step);
+		} else if (likely(len)) {
+			left = page_step(bvec->bv_page, offset, len, done, ctx);
 		}
 		len -= left;
 		done += len;
@@ -183,32 +183,49 @@ size_t iter_walk_bvec(struct iov_iter *i, size_t n, void *ctx,
 }
 
 /*
- * The steps are called under the RCU read lock.  A hole or an entry that is not
- * a folio ends the walk.
+ * The folio at @index, if there is one: a hole, or an entry that is no folio, is
+ * the end.  @adjacent is whether @xas is at the entry before.  This is not
+ * inlined, as it would be the larger part of most walks.
  */
+static noinline __maybe_unused
+struct folio *iter_xas_folio(struct xa_state *xas, pgoff_t index, bool adjacent)
+{
+	struct folio *folio;
+
+	if (likely(adjacent)) {
+		folio = xas_next(xas);
+	} else {
+		xas_set(xas, index);
+		folio = xas_load(xas);
+	}
+	while (unlikely(xa_is_internal(folio))) {
+		/* reserved, or the tree has changed meanwhile */
+		if (xa_is_zero(folio))
+			return NULL;
+		xas_reset(xas);
+		folio = xas_load(xas);
+	}
+	if (!folio || xa_is_value(folio))
+		return NULL;
+	/* hugetlbfs counts its index in huge pages */
+	if (WARN_ON_ONCE(folio_test_hugetlb(folio)))
+		return NULL;
+	return folio;
+}
+
+/* The steps are called under the RCU read lock. */
 static __always_inline
 size_t iter_walk_xarray(struct iov_iter *i, size_t n, void *ctx,
 			iter_page_step page_step, iter_step step)
 {
 	loff_t pos = i->xarray_start + i->iov_offset;
-	XA_STATE(xas, i->xarray, pos / PAGE_SIZE);
+	size_t done = 0, size = 0, offset, len, left;
+	XA_STATE(xas, i->xarray, 0);
 	struct folio *folio;
-	size_t done = 0;
 
 	rcu_read_lock();
-	/* xas_find() rather than xas_for_each(), which is too big to inline */
-	while ((folio = xas_find(&xas, ULONG_MAX))) {
-		size_t offset, size, len, left;
-
-		if (xas_retry(&xas, folio))
-			continue;
-		if (xa_is_value(folio) ||
-		    xas.xa_index > (pos + done) / PAGE_SIZE)
-			break;
-		/* hugetlbfs counts its index in huge pages */
-		if (WARN_ON_ONCE(folio_test_hugetlb(folio)))
-			break;
-
+	while ((folio = iter_xas_folio(&xas, (pos + done) / PAGE_SIZE,
+				       size == PAGE_SIZE))) {
 		size = folio_size(folio);
 		offset = (pos + done) & (size - 1);
 		while (offset < size) {
@@ -281,6 +298,24 @@ static inline bool iov_iter_extract_dir_ok(const struct iov_iter *i,
 	default:
 		return false;
 	}
+}
+
+/**
+ * iov_iter_user_segs - the segments of an iterator of user memory
+ * @i: the iterator
+ * @ubuf: room for the segment of an ITER_UBUF
+ *
+ * Return: an array of segments.  What is left of @i begins @i->iov_offset bytes
+ * behind the start of the first one.
+ */
+static inline const struct iovec *iov_iter_user_segs(const struct iov_iter *i,
+						     struct iovec *ubuf)
+{
+	if (!iter_is_ubuf(i))
+		return i->iov;
+	ubuf->iov_base = i->ubuf;
+	ubuf->iov_len = i->iov_offset + i->count;
+	return ubuf;
 }
 
 /**

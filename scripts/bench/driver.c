@@ -21,13 +21,6 @@
 #define MAX_PAGES	1024
 #define MAX_RUNS	512
 
-/* A part of the series on its own may not have them. */
-#if __has_include(<linux/iov_iter_walk.h>)
-#define HAVE_RUNS 1
-#else
-#define HAVE_RUNS 0
-#endif
-
 static struct page *own_pages[OWN_PAGES];
 static struct page *own_folio;
 static void *own_vmalloc;
@@ -35,7 +28,7 @@ static struct bio_vec own_bvecs[OWN_PAGES];
 static DEFINE_XARRAY(own_xarray);
 
 static struct page *list[MAX_PAGES];
-static struct bio_vec runs[MAX_RUNS] __maybe_unused;
+static struct bio_vec runs[MAX_RUNS] __maybe_unused;	/* not on base */
 static struct iovec iovecs[MAX_PAGES];
 static struct bio_vec own_bvec;
 static struct kvec own_kvec;
@@ -98,15 +91,6 @@ static int make_iter(struct iov_iter *i, const struct bench_request *req)
 
 #ifdef FOLL_SOURCE_BUF	/* the series */
 
-#if !HAVE_RUNS
-static void pages_put_unpin(struct page **pages, unsigned long nr_pages,
-			    unsigned int mode, bool mark_dirty)
-{
-	while (nr_pages--)
-		page_put_unpin(*pages++, mode);
-}
-#endif
-
 static ssize_t do_pages(struct iov_iter *i)
 {
 	unsigned int mode = iov_iter_extract_mode(i, FOLL_DEST_BUF);
@@ -122,7 +106,6 @@ static ssize_t do_pages(struct iov_iter *i)
 	return size;
 }
 
-#if HAVE_RUNS
 static ssize_t do_runs(struct iov_iter *i)
 {
 	unsigned int mode = iov_iter_extract_mode(i, FOLL_DEST_BUF);
@@ -134,7 +117,6 @@ static ssize_t do_runs(struct iov_iter *i)
 		bvecs_put_unpin(runs, nr, mode, false);
 	return size;
 }
-#endif
 
 #else
 
@@ -153,13 +135,11 @@ static ssize_t do_pages(struct iov_iter *i)
 	return size;
 }
 
-#endif
-
-#if !HAVE_RUNS
 static ssize_t do_runs(struct iov_iter *i)
 {
 	return -EOPNOTSUPP;
 }
+
 #endif
 
 /* The other end of copies: linear memory too */
