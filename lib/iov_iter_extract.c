@@ -265,7 +265,8 @@ static struct scatterlist *sg_entry_after(struct sg_table *sgt,
  *	sg_put_unpin(), and with which mode
  *
  * As iov_iter_extract_bvecs(), one entry for each run.  The last entry in use is
- * marked as the end of the list.
+ * marked as the end of the list.  The bytes may be more than MAX_RW_COUNT, which
+ * is as much as iov_iter_revert() takes at once.
  *
  * Context: As for iov_iter_extract_bvecs().
  *
@@ -284,7 +285,6 @@ ssize_t iov_iter_extract_sg(struct iov_iter *i, struct sg_table *sgt,
 	ssize_t size = 0;
 	size_t done = 0;
 
-	maxsize = min_t(size_t, maxsize, MAX_RW_COUNT);
 	held->mode = iov_iter_extract_mode(i, gup_flags);
 	held->nents = 0;
 	held->sg = NULL;
@@ -347,7 +347,6 @@ ssize_t iov_iter_for_each_run(struct iov_iter *i, size_t maxsize,
 	size_t done = 0, left;
 	ssize_t ret = 0;
 
-	maxsize = min_t(size_t, maxsize, MAX_RW_COUNT);
 	while (done < maxsize) {
 		unsigned int nr = RUN_BATCH, k;
 
