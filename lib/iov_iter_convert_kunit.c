@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of what describes an iterator run by run: iov_iter_extract_bvecs(),
- * iov_iter_extract_sg(), iov_iter_for_each_run(), iov_iter_extract_owned()
+ * iov_iter_extract_sg(), iov_iter_visit_runs(), iov_iter_extract_owned()
  *
  * There is one kind of arena for each kind of memory that an iterator can be
  * made of, and a model that says which runs a layout in it has to give.  Each
@@ -1049,7 +1049,7 @@ static ssize_t look_take(struct attempt *at, struct iov_iter *i,
 {
 	struct look look = { at, t };
 
-	return iov_iter_for_each_run(i, at->maxsize, at->gup_flags, look_at,
+	return iov_iter_visit_runs(i, at->maxsize, at->gup_flags, look_at,
 				     &look);
 }
 
@@ -1790,7 +1790,7 @@ static void convert_4g(struct kunit *test)
 	bvec_owner_release(&own, false);
 	iov_iter_revert(&i, most);
 
-	KUNIT_EXPECT_EQ(test, iov_iter_for_each_run(&i, SIZE_MAX,
+	KUNIT_EXPECT_EQ(test, iov_iter_visit_runs(&i, SIZE_MAX,
 						    FOLL_SOURCE_BUF, add_run,
 						    &sum), size);
 	KUNIT_EXPECT_EQ(test, sum.size, size);

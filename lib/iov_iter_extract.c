@@ -321,7 +321,7 @@ ssize_t iov_iter_extract_sg(struct iov_iter *i, struct sg_table *sgt,
 EXPORT_SYMBOL_GPL(iov_iter_extract_sg);
 
 /**
- * iov_iter_for_each_run - Look at the next part of an iterator once, run by run
+ * iov_iter_visit_runs - Look at the next part of an iterator once, run by run
  * @i: The iterator
  * @maxsize: The most bytes to look at
  * @gup_flags: As for iov_iter_extract_pages()
@@ -338,7 +338,7 @@ EXPORT_SYMBOL_GPL(iov_iter_extract_sg);
  * Return: The number of bytes for which @fn returned 0, by which @i is advanced.
  * If there are none, what @fn returned or iov_iter_extract_bvecs() did.
  */
-ssize_t iov_iter_for_each_run(struct iov_iter *i, size_t maxsize,
+ssize_t iov_iter_visit_runs(struct iov_iter *i, size_t maxsize,
 			      unsigned int gup_flags, iov_iter_run_fn fn,
 			      void *priv)
 {
@@ -370,7 +370,7 @@ ssize_t iov_iter_for_each_run(struct iov_iter *i, size_t maxsize,
 	}
 	return done ?: ret;
 }
-EXPORT_SYMBOL_GPL(iov_iter_for_each_run);
+EXPORT_SYMBOL_GPL(iov_iter_visit_runs);
 
 static int grow_runs(struct bvec_owner *own, unsigned int *max_runs,
 		     unsigned int want)
