@@ -1791,8 +1791,8 @@ static void convert_4g(struct kunit *test)
 	iov_iter_revert(&i, most);
 
 	KUNIT_EXPECT_EQ(test, iov_iter_visit_runs(&i, SIZE_MAX,
-						    FOLL_SOURCE_BUF, add_run,
-						    &sum), size);
+						  FOLL_SOURCE_BUF, add_run,
+						  &sum), size);
 	KUNIT_EXPECT_EQ(test, sum.size, size);
 	KUNIT_EXPECT_EQ(test, i.count, 0);
 

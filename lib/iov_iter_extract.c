@@ -339,8 +339,8 @@ EXPORT_SYMBOL_GPL(iov_iter_extract_sg);
  * If there are none, what @fn returned or iov_iter_extract_bvecs() did.
  */
 ssize_t iov_iter_visit_runs(struct iov_iter *i, size_t maxsize,
-			      unsigned int gup_flags, iov_iter_run_fn fn,
-			      void *priv)
+			    unsigned int gup_flags, iov_iter_run_fn fn,
+			    void *priv)
 {
 	unsigned int mode = iov_iter_extract_mode(i, gup_flags);
 	struct bio_vec runs[RUN_BATCH];
