@@ -270,6 +270,7 @@ static void store_memory(struct model *m)
 			kunit_user_map(m->test, addr, P, PROT_READ);
 			KUNIT_ASSERT_EQ(m->test, 0,
 					get_user(byte, m->user + n * P));
+			KUNIT_ASSERT_EQ(m->test, 0, byte);
 		}
 	}
 }
