@@ -47,17 +47,19 @@ static void *fork_thread(void *arg)
 	return NULL;
 }
 
-static const struct layout {
+struct layout {
 	size_t size;		/* of a read */
 	size_t seg;		/* of each of its segments */
 	size_t gap;		/* between them */
 	bool huge;
-} one_page = { PAGE, PAGE, 0, false },
-  part_of_page = { SECTOR, SECTOR, 0, false },
-  small_segments = { 256 * PAGE, PAGE, PAGE, false },
-  small_pages = { MIB, MIB, 0, false },
-  huge_page = { MIB, MIB, 0, true },
-  huge_segments = { MIB, 32 * PAGE, PAGE, true };
+};
+
+static const struct layout one_page = { PAGE, PAGE, 0, false };
+static const struct layout small_segs = { MIB, PAGE, PAGE, false };
+static const struct layout part_of_page = { SECTOR, SECTOR, 0, false };
+static const struct layout small_pages = { MIB, MIB, 0, false };
+static const struct layout huge_page = { MIB, MIB, 0, true };
+static const struct layout huge_segments = { MIB, 32 * PAGE, PAGE, true };
 
 static unsigned int make_iov(const struct layout *l, char *buf,
 			     struct iovec *iov)
@@ -110,7 +112,7 @@ static void read_and_fork(const void *arg)
 static const struct dio_test tests[] = {
 	{ "fork and read a page", read_and_fork, &one_page },
 	{ "fork and read a part of a page", read_and_fork, &part_of_page },
-	{ "fork and read segments of a page", read_and_fork, &small_segments },
+	{ "fork and read segments of a page", read_and_fork, &small_segs },
 	{ "fork and read many pages", read_and_fork, &small_pages },
 	{ "fork and read a huge page", read_and_fork, &huge_page },
 	{ "fork and read segments of a huge page", read_and_fork, &huge_segments },
