@@ -9,6 +9,7 @@ import sys
 # name: what it is, and how many instructions it may take
 ROWS = {
     'ubuf-1': ('UBUF, 1 page', 540),
+    'ubuf-1-huge': ('the same, of a huge page', None),
     'ubuf-1024': ('UBUF, 1024 pages, per page', 15),
     'ubuf-1024-runs': ('the same as runs', None),
     'ubuf-huge': ('UBUF over huge pages, per 4 KiB', 10),
@@ -20,6 +21,7 @@ ROWS = {
     'kvec-vmalloc': ('KVEC over vmalloc, per page', 30),
     'xarray-256': ('XARRAY of 256 pages, per page', None),
     'nullb-4k': ('null_blk direct read, 4 KiB', 2950),
+    'nullb-4k-huge': ('the same, of a huge page', None),
     'nullb-1m': ('null_blk direct read, 1 MiB of 4 KiB pages', 24000),
     'nullb-1m-huge': ('null_blk direct read, 1 MiB of a huge page', 6000),
     'brd-1m': ('brd direct read, 1 MiB', 160000),

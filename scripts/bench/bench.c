@@ -125,6 +125,7 @@ static void fill(const char *dev, char *buf, size_t len)
 static void table(void)
 {
 	row("ubuf-1", run(BENCH_UBUF, BENCH_PAGES, small, PAGE));
+	row("ubuf-1-huge", run(BENCH_UBUF, BENCH_PAGES, huge, PAGE));
 	row("ubuf-1024", run(BENCH_UBUF, BENCH_PAGES, small, 4 * MIB) / 1024);
 	row("ubuf-1024-runs", run(BENCH_UBUF, BENCH_RUNS, small, 2 * MIB) / 512);
 	row("ubuf-huge", run(BENCH_UBUF, BENCH_PAGES, huge, 4 * MIB) / 1024);
@@ -139,6 +140,7 @@ static void table(void)
 	row("xarray-256", run(BENCH_XARRAY, BENCH_PAGES, NULL, MIB) / 256);
 
 	row("nullb-4k", direct_read("/dev/nullb0", small, PAGE));
+	row("nullb-4k-huge", direct_read("/dev/nullb0", huge, PAGE));
 	row("nullb-1m", direct_read("/dev/nullb0", small, MIB));
 	row("nullb-1m-huge", direct_read("/dev/nullb0", huge, MIB));
 	fill("/dev/ram0", small, MIB);
