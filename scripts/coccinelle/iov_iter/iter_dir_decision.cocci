@@ -23,8 +23,8 @@ identifier f;
 
   f(before, iov_iter_dir@p(...), ...)
 
-// Where the direction is defined and checked
-@decision depends on !(file in "lib/iov_iter.c") && !(file in "include/linux/uio.h")@
+// Where the direction is defined, checked and tested
+@decision depends on !(file in "lib/iov_iter.c") && !(file in "include/linux/uio.h") && !(file in "include/linux/iov_iter_walk.h") && !(file in "lib/iov_iter_convert_kunit.c")@
 struct iov_iter i;
 struct iov_iter *ip;
 position p != passed.p;
