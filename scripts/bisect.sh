@@ -11,8 +11,7 @@ need "${KERNEL_PACKAGES[@]}"
 
 linux=$BUILD/linux out=$BUILD/bisect/obj-guest
 known=$BUILD/bisect.ok begun=$BUILD/bisect.begun
-fragments=("$TOP/configs/guest.config" "$BUILD/suites.config" "$TOP/configs/lint.config")
-suites_config
+fragments=("$TOP/configs/guest.config" "$TOP/configs/kunit.config" "$TOP/configs/lint.config")
 touch "$known"
 
 # changes REV PATTERN...: files of a kind that a commit changes, and leaves there

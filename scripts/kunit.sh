@@ -1,39 +1,39 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The KUnit suites of the series, by the kernel's own kunit.py under QEMU.
-# KUNIT_FILTER is a glob of suites, or of suites.tests.  With BASE=1, the suite
-# that has to pass without the series is run on the base, without the
-# instrumentation.
+# The KUnit suites of the series, by the kernel's own kunit.py under QEMU, in the
+# kernel that has all checks.  KUNIT_FILTER is a glob of suites, or of
+# suites.tests.  With BASE=1, the suite that has to pass without the series is
+# run on the base, without the checks.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 need "${KERNEL_PACKAGES[@]}" qemu-system-x86
-"$TOP/scripts/series.py" use
 
-name=kunit tree=$BUILD/linux config=$TOP/configs/kunit.config
+name=kunit tree=linux config=debug
 if [ -n "${BASE:-}" ]; then
-	name=kunit-base tree=$BUILD/base-kunit config=$BUILD/base-kunit.config
+	name=kunit-base tree=base-kunit config=guest
 fi
-console=$tree/obj-kunit/test.log
+console=$BUILD/$tree/obj-$config/test.log
 
-# The base with one suite, and its configuration
-prepare_base() {
-	worktree base-kunit base &&
-	git -C "$tree" reset -q --hard base &&
-	git -C "$tree" apply -C1 "$TOP/patches/iov_iter/compare-the-functions-that-copy-with-a-model.patch" &&
-	cp "$TOP/lib/iov_iter_model_kunit.c" "$tree/lib/" &&
-	cp "$TOP/include/kunit/user_mm.h" "$tree/include/kunit/" &&
-	suites_config &&
-	sed '/_KUNIT_TEST=/{/_MODEL_/!d}' "$BUILD/suites.config" >"$config"
+# The base with one suite
+build_base() {
+	local dir=$BUILD/$tree fragment=$BUILD/base-kunit.config
+
+	worktree $tree base &&
+	git -C "$dir" reset -q --hard base &&
+	git -C "$dir" apply -C1 "$TOP/patches/iov_iter/compare-the-functions-that-copy-with-a-model.patch" &&
+	cp "$TOP/lib/iov_iter_model_kunit.c" "$dir/lib/" &&
+	cp "$TOP/include/kunit/user_mm.h" "$dir/include/kunit/" &&
+	sed '/_KUNIT_TEST=/{/_MODEL_/!d}' "$TOP/configs/kunit.config" >"$fragment" &&
+	build_kernel $tree $config "$fragment"
 }
 
 run_kunit() {
 	rm -f "$console"
-	[ -z "${BASE:-}" ] || prepare_base || return
-	cd "$tree" && tools/testing/kunit/kunit.py run --arch=x86_64 \
-		--kunitconfig="$config" --build_dir=obj-kunit \
+	cd "$BUILD/$tree" && tools/testing/kunit/kunit.py exec --arch=x86_64 \
+		--build_dir=obj-$config --timeout=1800 \
 		--kernel_args=oops=panic --kernel_args=panic=-1 \
-		--jobs="$JOBS" --timeout=1800 ${KUNIT_FILTER:+"$KUNIT_FILTER"}
+		--kernel_args=no_timer_check ${KUNIT_FILTER:+"$KUNIT_FILTER"}
 }
 
 # count WORD: from "Testing complete. Ran 9 tests: passed: 8, crashed: 1"
@@ -48,6 +48,12 @@ complaints() {
 		grep -aE "$COMPLAINT" | head -20
 }
 
+if [ -n "${BASE:-}" ]; then
+	"$TOP/scripts/series.py" use
+	step kernel-$name build_base
+else
+	CONFIG=$config "$TOP/scripts/kernel.sh"
+fi
 (step "$name" run_kunit) || run_failed=1
 grep -E '\[(FAILED|CRASHED|SKIPPED|ERROR)\]' "$LOG/$name.log" | head -30 || true
 

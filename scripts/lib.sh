@@ -15,7 +15,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 export BUILD LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 # Objects do not depend on the directory or the hour they are built in, so that
 # the base, the series and every step of a bisection share one cache.
-export CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=20G
+export CACHE=${CACHE:-$BUILD/cache}
+export CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=20G
 export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00 UTC'
 export KBUILD_BUILD_USER=builder KBUILD_BUILD_HOST=localhost
 # What need() installs is what runs, whatever else the machine has.
@@ -158,22 +159,13 @@ built() {
 		grep -xF "${3%.c}.o" >/dev/null
 }
 
-# suites_config: build/suites.config, the part of kunit.config before the
-# instrumentation, to build the suites quickly.  kunit.py does not begin with
-# allnoconfig, where the menu that they are in is off.
-suites_config() {
-	{
-		echo CONFIG_RUNTIME_TESTING_MENU=y
-		sed '/^# what watches them/,$d' "$TOP/configs/kunit.config"
-	} >"$BUILD/suites.config"
-}
-
-# build_kernel TREE CONFIG: bzImage of build/TREE (linux, base or bisect) in
-# build/TREE/obj-CONFIG; CONFIG is guest, or debug, which adds to it
+# build_kernel TREE CONFIG [FRAGMENT...]: bzImage of build/TREE in
+# build/TREE/obj-CONFIG; CONFIG is guest, or debug, which adds the KUnit suites
+# and all checks to it
 build_kernel() {
-	local tree=$1 config=$2 fragments=("$TOP/configs/guest.config")
+	local tree=$1 config=$2 fragments=("$TOP/configs/guest.config" "${@:3}")
 
-	[ "$config" = guest ] || fragments+=("$TOP/configs/$config.config")
+	[ "$config" = guest ] || fragments+=("$TOP/configs/"{kunit,debug}.config)
 	if [ "$tree" = base ]; then
 		worktree base base || return
 	fi

@@ -24,7 +24,9 @@ declare -A unconverted=([get_pages]="
 	net/rds/message.c net/tls/tls_sw.c")
 
 rm -rf "$work/new" "$work/top"* "$work/direction"
-mkdir -p "$work/new" "$work/cocci"
+# What coccinelle says is kept, as it takes a quarter of an hour.
+cocci=$CACHE/coccinelle
+mkdir -p "$work/new" "$cocci"
 
 # check NAME FILE: a test, which fails if FILE is not empty
 check() {
@@ -111,7 +113,7 @@ compiler() {
 	: >"$LOG/lint-$tool-base.log"
 	for tree in linux base; do
 		step "lint-$tool-$tree-config" configure "$tree" "$2" \
-			"$TOP/configs/guest.config" "$BUILD/suites.config" \
+			"$TOP/configs/guest.config" "$TOP/configs/kunit.config" \
 			"$TOP/configs/lint.config" -- "${@:3}"
 		run "lint-$tool-$tree" objects "$tree" "${@:2}"
 		mapfile -t subjects < <(suspect "$LOG/lint-$tool-$tree.log")
@@ -163,12 +165,12 @@ kernel_doc() {
 
 # --- coccinelle
 
-# cocci TREE FILE: the rules of the base on one file; what they say is kept
+# cocci TREE FILE: the rules of the base on one file
 cocci() {
 	local say
 
 	cd "$BUILD/$1" && [ -e "$2" ] || return 0
-	say=$work/cocci/$(git hash-object "$2")
+	say=$cocci/$(git rev-parse base:scripts/coccinelle)-$(git hash-object "$2")
 	if [ ! -e "$say" ]; then
 		C=1 MODE=report srctree=../base scripts/coccicheck "$2" >"$say.tmp" 2>&1 ||
 			{ echo "$2: error: coccicheck failed, see $say.tmp"; return 1; }
@@ -182,16 +184,16 @@ coccinelle() {
 		xargs -P "$JOBS" -I '{}' bash -c 'cocci "$@"' - "$1" '{}'
 }
 export -f cocci
-export work
+export cocci
 
 # --- rules of the series
 
-# rule NAME: what it finds in the whole tree; that is kept
+# rule NAME: what it finds in the whole tree
 rule() {
 	local file=$rules/$1.cocci say
 
 	cd "$linux" &&
-	say=$work/cocci/$({ git ls-files -s -- '*.[ch]' "$file"; git diff; } |
+	say=$cocci/$({ git ls-files -s -- '*.[ch]' "$file"; git diff; } |
 		git hash-object --stdin) || return
 	if [ ! -e "$say" ]; then
 		make MODE=report COCCI="$file" J="$JOBS" coccicheck >"$say.tmp" 2>&1 ||
@@ -269,7 +271,6 @@ round_trip() {
 step lint-base worktree base base
 
 checkpatch
-suites_config
 compiler gcc obj-lint-gcc W=1
 compiler clang obj-lint-clang W=1 LLVM=1
 compiler sparse obj-lint-gcc C=2
