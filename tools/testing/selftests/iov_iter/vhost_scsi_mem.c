@@ -94,7 +94,7 @@ static const struct layout {
 	/* several descriptors: apart, adjacent, a few bytes each */
 	{ SMALL,	0,	PAGE,		2 * PAGE, 16,	16 },
 	{ SMALL,	3,	PAGE,		2 * PAGE, 16,	32 },
-	{ SMALL,	0,	SECTOR,		SECTOR,	8,	1 },
+	{ SMALL,	0,	SECTOR,		SECTOR,	8,	8 },
 	{ SMALL,	0,	128,		256,	16,	16 },
 	{ SMALL,	0,	8,		PAGE,	64,	64 },
 	{ SCATTERED,	SECTOR,	MIB,		0,	1,	257 },
