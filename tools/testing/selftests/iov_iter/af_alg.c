@@ -464,7 +464,8 @@ static void test_shapes(const void *arg)
 
 /*
  * T56: all that a socket takes, at the limit of what it receives at once; and
- * with less room at once than that, where the receive goes on by itself.
+ * with less room at once than that, where the receive goes on by itself.  It
+ * skipped the end of a segment before, if that was less than a block.
  */
 static void test_full_socket(const void *arg)
 {
