@@ -17,9 +17,8 @@ rules=scripts/coccinelle/iov_iter
 
 # What a rule of the series finds in these files is for a later part to convert.
 declare -A unconverted=([get_pages]="
-	fs/ceph/addr.c fs/ceph/file.c
-	fs/direct-io.c fs/fuse/dev.c fs/fuse/file.c fs/nfs/direct.c
-	fs/smb/client/file.c fs/smb/client/misc.c fs/splice.c
+	fs/ceph/addr.c fs/ceph/file.c fs/nfs/direct.c
+	fs/smb/client/file.c fs/smb/client/misc.c
 	net/9p/trans_virtio.c net/core/datagram.c net/core/skmsg.c
 	net/rds/message.c net/tls/tls_sw.c")
 

@@ -1,288 +1,88 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Direct reads of less than a page while the process forks and the rest of the
- * page is written, by every path that an O_DIRECT read can take.
- *
- * fork() shares the page copy-on-write.  Unless the kernel has pinned it for
- * the device, whoever touches the page first moves the process to a copy, the
- * device goes on filling the original, and read() returns success without data.
- *
- * All paths end at a block device that answers when the test says so.  A read
- * is known to be in flight because the device has been asked for the data, so
- * the outcome is the same on every run.
+ * Direct reads while the process forks, see fork_util.h, from a block device
+ * that holds its answers back and from filesystems on it.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "../kselftest.h"
-#include "iov_iter_util.h"
+#include "fork_util.h"
 
 #define DEVICE		"/dev/nbd0"
 #define DEVICE_SIZE	(320UL << 20)	/* mkfs.xfs wants 300 MiB */
 #define MOUNT_POINT	"/tmp/dio_fork"
 
-/* The page: a sector for each of two reads, and one that the CPU writes. */
-#define PAGE		4096
-#define AT_A		0
-#define AT_B		1024
-#define AT_CPU		2048
-#define OLD		0x00
-#define NEW		0xff
-#define SEED		1
+/* fs/direct-io.c pins a page in its queue, in its section and in its bio. */
+#define DIRECT_IO_PINS	3
 
-enum step { END, READ_A, READ_B, FINISH_A, FINISH_B, FORK, EXIT, WRITE,
-	    CHILD_WRITE };
-
-/* @broken: what happens loses the data of a page that is not pinned */
-static const struct scenario {
-	const char *name;
-	bool broken;
-	enum step steps[8];
-} scenarios[] = {
-	{ "nofork", false, { READ_A, WRITE, FINISH_A } },
-	{ "nowrite", false, { READ_A, FORK, FINISH_A, WRITE } },
-	{ "childwrite", false, { READ_A, FORK, CHILD_WRITE, FINISH_A } },
-	{ "parentwrite", true, { READ_A, FORK, WRITE, FINISH_A } },
-	{ "childexit", true, { READ_A, FORK, EXIT, WRITE, FINISH_A } },
-	/* The page for the second read is taken as if the CPU wrote to it. */
-	{ "twoio", true, { READ_A, FORK, READ_B, FINISH_A, FINISH_B } },
-	{ "twoio2", true, { READ_A, READ_B, FINISH_A, FORK, WRITE, FINISH_B } },
-	{ "twoio3", true, { READ_A, READ_B, FORK, FINISH_A, WRITE, FINISH_B } },
+static const struct filesystem {
+	const char *type;
+	const char *mkfs;
+	unsigned int pins;
+} filesystems[] = {
+	{ "ext4", "mke2fs -q -F -t ext4", 1 },
+	{ "xfs", "mkfs.xfs -q -f", 1 },
+	{ "ext2", "mke2fs -q -F -t ext2", DIRECT_IO_PINS },
+	{ "vfat", "mkfs.vfat", DIRECT_IO_PINS },
+	{ "exfat", "mkfs.exfat", DIRECT_IO_PINS },
+	{ "udf", "mkudffs", DIRECT_IO_PINS },
 };
 
-struct child {
-	pid_t pid;
-	int orders;		/* a byte: write; end of file: exit */
-	int report;
+static struct nbd nbd;
+
+static void hold(bool on)
+{
+	nbd_hold(&nbd, on ? NBD_HOLD_READ : NBD_HOLD_NONE);
+}
+
+static void wait_held(void)
+{
+	nbd_wait_held(&nbd);
+}
+
+static void release(void)
+{
+	nbd_release(&nbd);
+}
+
+static const struct fork_holder holder = {
+	.hold = hold, .wait = wait_held, .release = release,
 };
 
-struct rig {
-	struct nbd nbd;
-	int fd;
-	enum io_method method;
-	char *page;
-	struct io a, b;
-	bool written;
-	struct child child;
-};
-
-static void child_start(struct rig *rig)
+static void test_path(const char *name, const char *path, unsigned int pins)
 {
-	int orders[2], report[2];
-	char byte = 0;
-
-	must(!pipe(orders) && !pipe(report));
-	rig->child.pid = fork();
-	must(rig->child.pid >= 0);
-	if (!rig->child.pid) {
-		close(orders[1]);
-		while (read(orders[0], &byte, 1) == 1) {
-			rig->page[AT_CPU] = NEW;
-			must(write(report[1], &byte, 1) == 1);
-		}
-		_exit(0);
-	}
-	close(orders[0]);
-	close(report[1]);
-	rig->child.orders = orders[1];
-	rig->child.report = report[0];
-}
-
-static void child_write(struct rig *rig)
-{
-	char byte = 0;
-
-	must(write(rig->child.orders, &byte, 1) == 1);
-	must(read(rig->child.report, &byte, 1) == 1);
-}
-
-static void child_exit(struct rig *rig)
-{
-	close(rig->child.orders);
-	close(rig->child.report);
-	must(waitpid(rig->child.pid, NULL, 0) == rig->child.pid);
-	rig->child.pid = 0;
-}
-
-static void start_read(struct rig *rig, struct io *io, size_t at)
-{
-	*io = (struct io) {
-		.method	= rig->method,
-		.fd	= rig->fd,
-		.buf	= rig->page + at,
-		.len	= SECTOR,
-		.pos	= at,
+	struct fork_path fork_path = {
+		.name = name, .holder = &holder, .pins = pins,
 	};
-	io_start(io);
-	nbd_wait_held(&rig->nbd);
+
+	fork_path.fd = open(path, O_RDWR | O_CREAT | O_DIRECT, 0600);
+	must(fork_path.fd >= 0);
+	fork_fill(fork_path.fd);
+	fork_test(&fork_path);
+	close(fork_path.fd);
 }
 
-/* Replies come in the order of the requests, and A is always the first. */
-static void finish_read(struct rig *rig, struct io *io)
+static void test_file(const struct filesystem *fs)
 {
-	nbd_release(&rig->nbd);
-	io->ret = io_wait(io);
-}
-
-static void take_step(struct rig *rig, enum step step)
-{
-	switch (step) {
-	case READ_A:
-		start_read(rig, &rig->a, AT_A);
-		break;
-	case READ_B:
-		start_read(rig, &rig->b, AT_B);
-		break;
-	case FINISH_A:
-		finish_read(rig, &rig->a);
-		break;
-	case FINISH_B:
-		finish_read(rig, &rig->b);
-		break;
-	case FORK:
-		child_start(rig);
-		break;
-	case EXIT:
-		child_exit(rig);
-		break;
-	case CHILD_WRITE:
-		child_write(rig);
-		break;
-	case WRITE:
-		rig->page[AT_CPU] = NEW;
-		rig->written = true;
-		break;
-	case END:
-		break;
-	}
-}
-
-static bool filled_with(const char *p, char byte, size_t len)
-{
-	return p[0] == byte && !memcmp(p, p + 1, len - 1);
-}
-
-static const char lost[] = "LOST";
-
-/* NULL if the read brought its data, else what went wrong */
-static const char *check_read(const struct io *io)
-{
-	if (!io->len)
-		return NULL;
-	if (io->ret != SECTOR)
-		return "short read";
-	if (pattern_check(io->buf, SECTOR, SEED, io->pos) == SECTOR)
-		return NULL;
-	return filled_with(io->buf, OLD, SECTOR) ? lost : "wrong data";
-}
-
-static const char *check(const struct rig *rig, const struct pins *pins,
-			 bool pinned)
-{
-	const char *wrong = check_read(&rig->a) ?: check_read(&rig->b);
-	long nr_reads = !!rig->a.len + !!rig->b.len;
-
-	if (wrong)
-		return wrong;
-	if (rig->page[AT_CPU] != (rig->written ? (char)NEW : OLD))
-		return "the write of the CPU is gone";
-	if (pins->acquired != pins->released)
-		return "pins leaked";
-	/* What is right without a pin was luck. */
-	if (pinned && pins->acquired != nr_reads)
-		return "not pinned";
-	return NULL;
-}
-
-static void test(struct rig *rig, const char *path,
-		 const struct scenario *scenario)
-{
-	struct pins start = pins_now(), pins;
-	const char *wrong, *error = "";
-	const enum step *step;
-
-	rig->page = alloc_pages(PAGE);
-	rig->a.len = 0;
-	rig->b.len = 0;
-	rig->written = false;
-
-	nbd_hold(&rig->nbd, NBD_HOLD_READ);
-	for (step = scenario->steps; *step != END; step++)
-		take_step(rig, *step);
-	nbd_hold(&rig->nbd, NBD_HOLD_NONE);
-	if (rig->child.pid)
-		child_exit(rig);
-
-	pins = pins_since(&start);
-	wrong = check(rig, &pins, scenario->broken);
-	if (wrong && !(wrong == lost && scenario->broken))
-		error = "error: ";
-	ksft_test_result(!wrong, "%s %s: %s: %s%s, pins +%ld -%ld\n", path,
-			 io_method_name[rig->method], scenario->name, error,
-			 wrong ?: scenario->broken ? "kept" : "ok",
-			 pins.acquired, pins.released);
-	munmap(rig->page, PAGE);
-}
-
-/* Writes what the tests read; then reads, so that the extent map is cached. */
-static void open_and_fill(struct rig *rig, const char *path)
-{
-	char *page = alloc_pages(PAGE);
-
-	rig->fd = open(path, O_RDWR | O_CREAT | O_DIRECT, 0600);
-	must(rig->fd >= 0);
-	pattern_fill(page, PAGE, SEED, 0);
-	must(pwrite(rig->fd, page, PAGE, 0) == PAGE);
-	must(!fsync(rig->fd));
-	memset(page, 0, PAGE);
-	must(pread(rig->fd, page, PAGE, 0) == PAGE);
-	must(pattern_check(page, PAGE, SEED, 0) == PAGE);
-	munmap(page, PAGE);
-}
-
-static void test_path(struct rig *rig, const char *path)
-{
-	size_t i;
-
-	for (rig->method = 0; rig->method < NR_IO_METHODS; rig->method++)
-		for (i = 0; i < ARRAY_SIZE(scenarios); i++)
-			test(rig, path, &scenarios[i]);
-	close(rig->fd);
-}
-
-static void test_file(struct rig *rig, const char *fs, const char *mkfs)
-{
-	run("%s %s", mkfs, DEVICE);
-	run("mount -t %s -o noatime %s %s", fs, DEVICE, MOUNT_POINT);
-	open_and_fill(rig, MOUNT_POINT "/file");
-	test_path(rig, fs);
+	run("%s %s >/dev/null", fs->mkfs, DEVICE);
+	run("mount -t %s -o noatime %s %s", fs->type, DEVICE, MOUNT_POINT);
+	test_path(fs->type, MOUNT_POINT "/file", fs->pins);
 	run("umount %s", MOUNT_POINT);
 }
 
 int main(void)
 {
-	static struct rig rig;
+	unsigned int i;
 
-	setlinebuf(stdout);
-	ksft_print_header();
-	ksft_set_plan(3 * NR_IO_METHODS * ARRAY_SIZE(scenarios));
-
+	fork_start(1 + ARRAY_SIZE(filesystems));
 	run("mkdir -p %s", MOUNT_POINT);
-	nbd_start(&rig.nbd, DEVICE, DEVICE_SIZE);
+	nbd_start(&nbd, DEVICE, DEVICE_SIZE);
 
-	open_and_fill(&rig, DEVICE);
-	test_path(&rig, "bdev");
-	test_file(&rig, "ext4", "mke2fs -q -F -t ext4");
-	test_file(&rig, "xfs", "mkfs.xfs -q -f");
+	test_path("bdev", DEVICE, 1);
+	for (i = 0; i < ARRAY_SIZE(filesystems); i++)
+		test_file(&filesystems[i]);
 
-	nbd_stop(&rig.nbd);
-	ksft_finished();
+	nbd_stop(&nbd);
+	fork_finish();
 }

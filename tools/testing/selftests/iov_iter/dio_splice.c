@@ -247,6 +247,8 @@ static const struct dio_test tests[] = {
 	  &media[1] },
 	{ "T17 sendfile of a file to itself, xfs", test_onto_itself,
 	  &media[2] },
+	{ "T17 sendfile of a file to itself, ext2", test_onto_itself,
+	  &media[3] },
 };
 
 int main(void)

@@ -531,6 +531,9 @@ struct medium media[NR_MEDIA] = {
 	{ .name = "bdev", .dev = "iovbdev" },
 	{ .name = "ext4", .dev = "iovext4", .dir = "/tmp/iovext4" },
 	{ .name = "xfs", .dev = "iovxfs", .dir = "/tmp/iovxfs" },
+	/* one that uses fs/direct-io.c */
+	{ .name = "ext2", .dev = "iovext2", .dir = "/tmp/iovext2",
+	  .short_read = true },
 };
 
 static const struct {
@@ -541,6 +544,7 @@ static const struct {
 	/* A journal could wait for I/O that a test holds back. */
 	{ 16,	"mkfs.ext4 -q -F -b 4096 -O ^has_journal" },
 	{ 320,	"mkfs.xfs -q -f" },
+	{ 16,	"mkfs.ext2 -q -F -b 4096" },
 };
 
 static const char *medium_device(const char *name, unsigned int size,

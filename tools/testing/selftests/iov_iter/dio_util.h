@@ -125,12 +125,13 @@ void dm_release(const char *name);
  * @holdable, each is on a mapped device of its own, for dm_hold(medium->dev).
  */
 #define MEDIUM_SIZE	(4 * MIB)
-#define NR_MEDIA	3
+#define NR_MEDIA	4
 
 struct medium {
 	const char	*name;
 	const char	*dev;
 	const char	*dir;		/* NULL: the block device itself */
+	bool		short_read;	/* memory that is bad ends a read early */
 	int		direct;		/* opened with O_DIRECT */
 	int		cached;		/* the same, without */
 };

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Direct I/O by fio, which verifies what it wrote: four engines at a time, from
-# several kinds of memory, on a block device, ext4 and XFS, all on null_blk.
+# several kinds of memory, on a block device, ext4, XFS and ext2, which uses
+# fs/direct-io.c; all on null_blk.
 set -uo pipefail
 
 NULLB=/sys/kernel/config/nullb
@@ -17,7 +18,7 @@ JOBS=(
 	--name=fixed	--offset=12m	--ioengine=io_uring	--iodepth=4
 			--fixedbufs	--registerfiles
 )
-MEDIA=(bdev ext4 xfs)
+MEDIA=(bdev ext4 xfs ext2)
 declare -A MEMORY=(
 	["any sector"]="--bsrange=512-64k --iomem_align=512"
 	["huge pages"]="--bsrange=64k-2m --iomem_align=512 --iomem=mmap"
@@ -48,6 +49,9 @@ medium_create() {
 		;;
 	xfs)
 		device_create 320 && mkfs.xfs -q /dev/iovfio
+		;;
+	ext2)
+		device_create 64 && mkfs.ext2 -q /dev/iovfio
 		;;
 	esac &&
 	mkdir $MNT && mount /dev/iovfio $MNT && target=--directory=$MNT
