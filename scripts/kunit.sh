@@ -24,7 +24,7 @@ build_base() {
 	git -C "$dir" apply -C1 "$TOP/patches/iov_iter/compare-the-functions-that-copy-with-a-model.patch" &&
 	cp "$TOP/lib/iov_iter_model_kunit.c" "$dir/lib/" &&
 	cp "$TOP/include/kunit/user_mm.h" "$dir/include/kunit/" &&
-	sed '/_KUNIT_TEST=/{/_MODEL_/!d}' "$TOP/configs/kunit.config" >"$fragment" &&
+	grep -E '_TESTING_MENU=|CONFIG_KUNIT|_MODEL_' "$TOP/configs/kunit.config" >"$fragment" &&
 	build_kernel $tree $config "$fragment"
 }
 
