@@ -17,11 +17,10 @@ rules=scripts/coccinelle/iov_iter
 
 # What a rule of the series finds in these files is for a later part to convert.
 declare -A unconverted=([get_pages]="
-	crypto/af_alg.c drivers/vhost/scsi.c fs/ceph/addr.c fs/ceph/file.c
-	fs/direct-io.c fs/fuse/dev.c fs/fuse/file.c fs/nfs/direct.c
-	fs/smb/client/file.c fs/smb/client/misc.c fs/splice.c
-	net/9p/trans_virtio.c net/core/datagram.c net/core/skmsg.c
-	net/rds/message.c net/tls/tls_sw.c")
+	crypto/af_alg.c drivers/vhost/scsi.c fs/direct-io.c fs/fuse/dev.c
+	fs/fuse/file.c fs/smb/client/file.c fs/smb/client/misc.c fs/splice.c
+	net/core/datagram.c net/core/skmsg.c net/rds/message.c
+	net/tls/tls_sw.c")
 
 rm -rf "$work/new" "$work/top"* "$work/direction"
 mkdir -p "$work/new" "$work/cocci"

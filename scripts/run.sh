@@ -7,7 +7,7 @@ set -euo pipefail
 
 # The guest tests of bugs that the series fixes; each brings its rows.  On base
 # the last one leaves processes that hang for ever.
-TESTS=(dio_fork sgio_merge ovl_freeze)
+TESTS=(dio_fork nfs_fork p9_fork p9_killed sgio_merge ovl_freeze)
 
 command=./run_kselftest.sh
 for test in "${TESTS[@]}"; do
