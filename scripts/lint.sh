@@ -17,10 +17,9 @@ rules=scripts/coccinelle/iov_iter
 
 # What a rule of the series finds in these files is for a later part to convert.
 declare -A unconverted=([get_pages]="
-	fs/ceph/addr.c fs/ceph/file.c fs/nfs/direct.c
 	fs/smb/client/file.c fs/smb/client/misc.c
-	net/9p/trans_virtio.c net/core/datagram.c net/core/skmsg.c
-	net/rds/message.c net/tls/tls_sw.c")
+	net/core/datagram.c net/core/skmsg.c net/rds/message.c
+	net/tls/tls_sw.c")
 
 rm -rf "$work/new" "$work/top"* "$work/direction"
 # What coccinelle says is kept, as it takes a quarter of an hour.

@@ -8,6 +8,9 @@
 # panics, or whose kernel complains is an error, whatever the command says.
 # TIMEOUT is in seconds, MEM as QEMU's -m.  /t may be another IMAGE.  COUNT=1
 # makes the clock of the guest count the instructions of its one CPU.
+#
+# The guest can mount an empty directory by 9p, from two servers: "p9" holds
+# back what it reads, see p9_hold.c, if told to by a file that "p9ctl" makes.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -20,6 +23,21 @@ if [ -n "${COUNT:-}" ]; then
 	cpu=(-accel tcg -icount shift=0,sleep=off -cpu qemu64,-rdrand -smp 1
 	     -rtc base=2026-01-01T00:00:00,clock=vm)
 	args=(norandmaps null_blk.queue_mode=0 brd.rd_size=16384)
+fi
+
+share=$BUILD/p9-$name preload=()
+if [ -z "${COUNT:-}" ]; then
+	need gcc libc6-dev
+	hold=$BUILD/p9_hold.so
+	[ "$hold" -nt "$TOP/scripts/p9_hold.c" ] ||
+		gcc -O2 -Wall -shared -fPIC -o "$hold" "$TOP/scripts/p9_hold.c" -ldl
+	rm -rf "$share"
+	mkdir -p "$share"
+	preload=(LD_PRELOAD="$hold")
+	for tag in p9 p9ctl; do
+		cpu+=(-fsdev "local,id=$tag,path=$share,security_model=none"
+		      -device "virtio-9p-pci,fsdev=$tag,mount_tag=$tag")
+	done
 fi
 
 [ -e "$kernel" ] || die "guest $name: no kernel $kernel"
@@ -35,7 +53,7 @@ append=(console=ttyS0 printk.time=1 root=/dev/vda rw init=/guest-init
 
 : >"$console"
 rc=0
-timeout --foreground "$timeout" qemu-system-x86_64 \
+timeout --foreground "$timeout" env "${preload[@]}" qemu-system-x86_64 \
 	"${cpu[@]}" -M q35 -m "${MEM:-2G}" \
 	-nodefaults -display none -no-reboot -serial "file:$console" \
 	-device virtio-serial-pci -chardev stdio,id=out \

@@ -12,10 +12,10 @@
 #include "../kselftest.h"
 #include "fork_util.h"
 
-/* The page: a sector for each of two reads, and one that the CPU writes. */
+/* The page: room for each of two reads, and a sector that the CPU writes. */
 #define AT_A		0
-#define AT_B		1024
-#define AT_CPU		2048
+#define AT_B		1536
+#define AT_CPU		3584
 #define OLD		0x00
 #define NEW		0xff
 #define SEED		1
@@ -99,7 +99,7 @@ static void start_read(struct rig *rig, struct io *io, size_t at)
 		.method	= rig->method,
 		.fd	= rig->path->fd,
 		.buf	= rig->page + at,
-		.len	= SECTOR,
+		.len	= rig->path->len ?: SECTOR,
 		.pos	= at,
 	};
 	io_start(io);
@@ -158,11 +158,11 @@ static const char *check_read(const struct io *io)
 {
 	if (!io->len)
 		return NULL;
-	if (io->ret != SECTOR)
+	if (io->ret != (ssize_t)io->len)
 		return "short read";
-	if (pattern_check(io->buf, SECTOR, SEED, io->pos) == SECTOR)
+	if (pattern_check(io->buf, io->len, SEED, io->pos) == io->len)
 		return NULL;
-	return filled_with(io->buf, OLD, SECTOR) ? lost : "wrong data";
+	return filled_with(io->buf, OLD, io->len) ? lost : "wrong data";
 }
 
 static const char *check(const struct rig *rig, const struct pins *pins,
@@ -232,16 +232,29 @@ void fork_test(const struct fork_path *path)
 	struct rig rig = { .path = path };
 	size_t i;
 
-	for (rig.method = 0; rig.method < NR_IO_METHODS; rig.method++)
+	for (rig.method = 0; rig.method < NR_IO_METHODS; rig.method++) {
+		if (path->sync && rig.method != BY_SYSCALL)
+			continue;
 		for (i = 0; i < ARRAY_SIZE(scenarios); i++)
 			test(&rig, &scenarios[i]);
+	}
+}
+
+static void start(unsigned int nr)
+{
+	setlinebuf(stdout);
+	ksft_print_header();
+	ksft_set_plan(nr * ARRAY_SIZE(scenarios));
 }
 
 void fork_start(unsigned int nr_paths)
 {
-	setlinebuf(stdout);
-	ksft_print_header();
-	ksft_set_plan(nr_paths * NR_IO_METHODS * ARRAY_SIZE(scenarios));
+	start(nr_paths * NR_IO_METHODS);
+}
+
+void fork_start_sync(unsigned int nr_paths)
+{
+	start(nr_paths);
 }
 
 void fork_finish(void)

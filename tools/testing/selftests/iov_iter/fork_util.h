@@ -18,7 +18,7 @@
 
 #define PAGE	4096
 
-/* What holds back the answers to reads of a sector, and gives them in order. */
+/* What holds back the answers to reads, and gives them in order. */
 struct fork_holder {
 	void (*hold)(bool on);
 	void (*wait)(void);		/* until one more is held */
@@ -29,6 +29,8 @@ struct fork_path {
 	const char *name;
 	const struct fork_holder *holder;
 	unsigned int pins;		/* that are taken for each read */
+	size_t len;			/* of a read, a sector or more */
+	bool sync;			/* nothing is asynchronous on it */
 	int fd;
 };
 
@@ -37,6 +39,7 @@ void fork_fill(int fd);
 
 /* The results of @nr_paths paths, and the end of the program */
 void fork_start(unsigned int nr_paths);
+void fork_start_sync(unsigned int nr_paths);
 void fork_test(const struct fork_path *path);
 void fork_finish(void);
 

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Direct I/O by NFS: how long pages are held, and which.  A loopback server
+ * exports a tmpfs; a proxy before it holds back replies and loses them, see
+ * nfs_util.h.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest.h"
+#include "fs_util.h"
+#include "nfs_util.h"
+
+#define DIR		"/tmp/nfs_dio"		/* the server's */
+#define MNT		"/tmp/nfs_dio_mnt"	/* the client's */
+#define FILE_SIZE	(64 * KIB)
+
+enum { OLD = 1, NEW };
+
+/* Mounts the export, with a file of pattern OLD; returns the file. */
+static int mount_file(const char *version, const char *options)
+{
+	char *data = alloc_pages(FILE_SIZE);
+	int fd;
+
+	/* What a test before may have left behind */
+	nfs_hold_nothing();
+	if (!umount2(MNT, MNT_FORCE | MNT_DETACH))
+		ksft_print_msg("a test before did not get to its end\n");
+
+	fd = open(DIR "/file", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	pattern_fill(data, FILE_SIZE, OLD, 0);
+	must(fd >= 0 && write(fd, data, FILE_SIZE) == FILE_SIZE);
+	close(fd);
+	munmap(data, FILE_SIZE);
+
+	nfs_mount(version, NFS_PROXY_PORT, DIR, MNT, options);
+	fd = open(MNT "/file", O_RDWR | O_DIRECT);
+	must(fd >= 0);
+	return fd;
+}
+
+static void umount_file(int fd)
+{
+	close(fd);
+	run("umount %s", MNT);
+}
+
+static void check_server(size_t len, unsigned int seed, off_t pos)
+{
+	char *data = alloc_pages(FILE_SIZE);
+	int fd = open(DIR "/file", O_RDONLY);
+
+	must(fd >= 0 && len <= FILE_SIZE);
+	check_eq(pread(fd, data, len, pos), len);
+	check_pattern(data, len, seed, pos);
+	close(fd);
+	munmap(data, FILE_SIZE);
+}
+
+static pid_t fork_and_write(char *other)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	*other = 0x5a;
+	return pid;
+}
+
+static void child_end(pid_t pid)
+{
+	must(!kill(pid, SIGKILL));
+	must(waitpid(pid, NULL, 0) == pid);
+}
+
+static const struct { size_t at; size_t len; off_t pos; } layouts[] = {
+	{ 0, PAGE, 0 },
+	{ 1, 1, 1 },
+	{ 13, 1000, 4090 },
+	{ 4095, 2, 7 },
+	{ 511, 3 * PAGE, 513 },
+	{ 0, 9 * PAGE, 4095 },
+	{ 100, 20001, 3 },
+};
+
+/* Any byte of memory to or from any byte of the file */
+static void test_unaligned(const void *version)
+{
+	int fd = mount_file(version, "rsize=8192,wsize=8192"), method;
+	char *buf = alloc_pages(16 * PAGE);
+	size_t i;
+
+	for (method = 0; method < NR_IO_METHODS; method++) {
+		for (i = 0; i < ARRAY_SIZE(layouts); i++) {
+			struct io io = {
+				.method = method, .fd = fd,
+				.buf = buf + layouts[i].at,
+				.len = layouts[i].len, .pos = layouts[i].pos,
+			};
+
+			context("%s, layout %zu", io_method_name[method], i);
+			memset(buf, 0, 16 * PAGE);
+			io_start(&io);
+			check_eq(io_wait(&io), io.len);
+			check_pattern(io.buf, io.len, OLD, io.pos);
+			check_eq(((char *)io.buf)[io.len], 0);
+			if (io.buf > (void *)buf)
+				check_eq(((char *)io.buf)[-1], 0);
+
+			io.write = true;
+			pattern_fill(io.buf, io.len, NEW, io.pos);
+			io_start(&io);
+			check_eq(io_wait(&io), io.len);
+			check_server(io.len, NEW, io.pos);
+			pattern_fill(io.buf, io.len, OLD, io.pos);
+			check_eq(pwrite(fd, io.buf, io.len, io.pos), io.len);
+		}
+	}
+	check_server(FILE_SIZE, OLD, 0);
+	umount_file(fd);
+}
+
+/* What is behind the end of the file stays as it is. */
+static void test_eof(const void *version)
+{
+	int fd = mount_file(version, "rsize=4096");
+	char *buf = alloc_pages(4 * PAGE);
+
+	check_eq(pread(fd, buf + 9, 3 * PAGE, FILE_SIZE - PAGE - 11),
+		 PAGE + 11);
+	check_pattern(buf + 9, PAGE + 11, OLD, FILE_SIZE - PAGE - 11);
+	check_eq(buf[PAGE + 20], 0);
+	check_eq(pread(fd, buf, PAGE, FILE_SIZE), 0);
+	umount_file(fd);
+}
+
+/* T02, T51: the second page of four cannot be had. */
+static void test_fault(const void *version)
+{
+	int fd = mount_file(version, "");
+	char *buf = alloc_pages(4 * PAGE);
+
+	must(!mprotect(buf + 2 * PAGE, PAGE, PROT_NONE));
+	check_eq(pread(fd, buf, 4 * PAGE, 0), 2 * PAGE);
+	check_pattern(buf, 2 * PAGE, OLD, 0);
+	check_errno(pread(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	check_errno(pwrite(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	check_eq(pwrite(fd, buf + PAGE, 2 * PAGE, PAGE), PAGE);
+	umount_file(fd);
+}
+
+/* T75: pages with more than one request */
+static void test_split(const void *version)
+{
+	struct io io = { .method = BY_AIO, .len = 3 * KIB };
+	struct pins start, pins;
+	pid_t child;
+	int i;
+
+	io.fd = mount_file(version, "rsize=1024");
+	io.buf = alloc_pages(PAGE);
+	start = pins_now();
+	nfs_hold(NFS_READ, KIB);
+	io_start(&io);
+	for (i = 0; i < 3; i++)
+		nfs_wait_held();
+	child = fork_and_write((char *)io.buf + io.len);
+
+	/* The first of the requests must not release for the others. */
+	nfs_release();
+	nfs_release();
+	usleep(100000);
+	nfs_hold_nothing();
+	nfs_release();
+	check_eq(io_wait(&io), io.len);
+	child_end(child);
+	check_pattern(io.buf, io.len, OLD, 0);
+	pins = pins_since(&start);
+	check_eq(pins.acquired, 3);
+	check_eq(pins.released, 3);
+	umount_file(io.fd);
+}
+
+/* T75: the reply is lost with the connection, and the request sent again. */
+static void test_resend(const void *version)
+{
+	struct io io = { .method = BY_URING, .len = SECTOR };
+	unsigned int nr_reads;
+	pid_t child;
+
+	io.fd = mount_file(version, "");
+	io.buf = alloc_pages(PAGE);
+	nfs_hold(NFS_READ, SECTOR);
+	nr_reads = nfs_nr_ops(NFS_READ);
+	io_start(&io);
+	nfs_wait_held();
+	child = fork_and_write((char *)io.buf + io.len);
+	nfs_hold_nothing();
+	nfs_disconnect();
+	check_eq(io_wait(&io), io.len);
+	child_end(child);
+	check_pattern(io.buf, io.len, OLD, 0);
+	/* It may be told to ask in another way. */
+	check(nfs_nr_ops(NFS_READ) >= nr_reads + 2);
+	umount_file(io.fd);
+}
+
+/*
+ * T75: the server seems to have been restarted before the COMMIT, so what was
+ * written is sent again, from pages that have been released by the RPCs.
+ */
+static void commit_again(const char *version, const char *options, size_t at,
+			 unsigned int nr_writes)
+{
+	int fd = mount_file(version, options);
+	char *buf = alloc_pages(FILE_SIZE + PAGE) + at;
+	unsigned int writes = nfs_nr_ops(NFS_WRITE);
+	unsigned int commits = nfs_nr_ops(NFS_COMMIT);
+
+	context("%s", options);
+	pattern_fill(buf, FILE_SIZE, NEW, 0);
+	nfs_spoil_commit();
+	check_eq(pwrite(fd, buf, FILE_SIZE, 0), FILE_SIZE);
+	check_eq(nfs_nr_ops(NFS_COMMIT), commits + 1);
+	check(nfs_nr_ops(NFS_WRITE) >= writes + nr_writes + 1);
+	check_server(FILE_SIZE, NEW, 0);
+	umount_file(fd);
+}
+
+static void test_commit(const void *version)
+{
+	commit_again(version, "wsize=16384", 0, 4);
+	commit_again(version, "wsize=4096", 100, 16);
+	/* with parts of pages, that are joined to be sent again */
+	commit_again(version, "wsize=1024", 0, 64);
+}
+
+/* A process that reads a sector, and one that splices a page to the file */
+static pid_t reader(int fd)
+{
+	char *buf = alloc_pages(PAGE);
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		pread(fd, buf, SECTOR, 0);
+		_exit(0);
+	}
+	return pid;
+}
+
+static pid_t splicer(int fd)
+{
+	static char data[PAGE];
+	int fds[2];
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		pattern_fill(data, PAGE, NEW, 0);
+		must(!pipe(fds));
+		must(write(fds[1], data, PAGE) == PAGE);
+		splice(fds[0], NULL, fd, NULL, PAGE, 0);
+		_exit(0);
+	}
+	return pid;
+}
+
+static void test_killed(const void *version)
+{
+	int fd = mount_file(version, "");
+	struct pins start = pins_now(), pins;
+	pid_t pid;
+
+	nfs_hold(NFS_READ, SECTOR);
+	pid = reader(fd);
+	nfs_wait_held();
+	/* Its wait ends; the pages are those of the request. */
+	child_end(pid);
+	pins = pins_since(&start);
+	check_eq(pins.acquired - pins.released, 1);
+	nfs_hold_nothing();
+	nfs_release();
+	pins = pins_since(&start);
+	check_eq(pins.acquired - pins.released, 0);
+	umount_file(fd);
+}
+
+static void test_killed_lent(const void *version)
+{
+	int fd = mount_file(version, "");
+	pid_t pid;
+
+	nfs_hold(NFS_WRITE, PAGE);
+	pid = splicer(fd);
+	nfs_wait_held();
+	must(!kill(pid, SIGKILL));
+	/* Nobody but the pipe keeps the page.  It is in use. */
+	usleep(500000);
+	check_eq(waitpid(pid, NULL, WNOHANG), 0);
+	nfs_hold_nothing();
+	nfs_release();
+	must(waitpid(pid, NULL, 0) == pid);
+	check_server(PAGE, NEW, 0);
+	umount_file(fd);
+}
+
+/* T76: a buffer of vmalloc().  It is no module, but that has to be found out. */
+static void test_vmalloc(const void *version)
+{
+	int fd = mount_file(version, "rsize=8192");
+
+	close(fd);
+	/* The file must not be open for writing. */
+	fd = open(MNT "/file", O_RDONLY | O_DIRECT);
+	must(fd >= 0);
+	check_errno(syscall(__NR_finit_module, fd, "", 0), ENOEXEC);
+	umount_file(fd);
+}
+
+/*
+ * T52, T76: block devices on the file, whose drivers lend what they are given.
+ * XFS has buffers and a log in memory of kmalloc() and vmalloc().
+ */
+static void test_file_dev(const char *version, const char *kind)
+{
+	int fd = mount_file(version, "");
+	const char *dev;
+
+	context("%s", kind);
+	must(!ftruncate(fd, 320 * MIB));
+	close(fd);
+	dev = file_dev_attach(kind, MNT "/file");
+	run("mkfs.xfs -q -f %s && mkdir -p /tmp/nfs_xfs", dev);
+	run("mount -t xfs %s /tmp/nfs_xfs", dev);
+	run("cp -r /t/* /tmp/nfs_xfs && umount /tmp/nfs_xfs");
+	run("mount -t xfs %s /tmp/nfs_xfs", dev);
+	run("for f in /t/*/*; do cmp $f /tmp/nfs_xfs${f#/t} || exit 1; done");
+	run("umount /tmp/nfs_xfs");
+	file_dev_detach(kind);
+	run("umount %s", MNT);
+}
+
+static void test_file_devs(const void *version)
+{
+	test_file_dev(version, "loop");
+	test_file_dev(version, "target");
+}
+
+/* T43: the memory is that of another file, which has to become dirty. */
+static void test_mapping(const void *version)
+{
+	int fd = mount_file(version, ""), other;
+	char *map;
+
+	other = open(MNT "/other", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	must(other >= 0 && !ftruncate(other, FILE_SIZE));
+	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, other,
+		   0);
+	must(map != MAP_FAILED);
+	check_eq(pread(fd, map, FILE_SIZE, 0), FILE_SIZE);
+	munmap(map, FILE_SIZE);
+	close(other);
+	umount_file(fd);
+	run("cmp %s/file %s/other", DIR, DIR);
+}
+
+/* T16: the pages of a pipe, to and fro */
+static void test_splice(const void *version)
+{
+	int fd = mount_file(version, ""), fds[2];
+	char *buf = alloc_pages(FILE_SIZE);
+	loff_t pos = 100;
+	ssize_t len;
+
+	must(!pipe(fds));
+	len = splice(fd, &pos, fds[1], NULL, 4 * PAGE, 0);
+	check(len > 0);
+	check_eq(read(fds[0], buf, len), len);
+	check_pattern(buf, len, OLD, 100);
+
+	pos = FILE_SIZE - 100;		/* to the end of the file */
+	check_eq(splice(fd, &pos, fds[1], NULL, 4 * PAGE, 0), 100);
+	check_eq(read(fds[0], buf, 100), 100);
+	check_pattern(buf, 100, OLD, FILE_SIZE - 100);
+
+	pattern_fill(buf, 3 * PAGE, NEW, 7);
+	check_eq(write(fds[1], buf, 3 * PAGE), 3 * PAGE);
+	pos = 7;
+	for (len = 0; len < (ssize_t)(3 * PAGE);) {
+		ssize_t part = splice(fds[0], NULL, fd, &pos, 3 * PAGE, 0);
+
+		check(part > 0);
+		len += part;
+	}
+	check_server(3 * PAGE, NEW, 7);
+	umount_file(fd);
+}
+
+static void test_exec(const void *version)
+{
+	int fd = mount_file(version, "");
+
+	run("cp /bin/true %s/true && %s/true", MNT, MNT);
+	run("rm %s/true", MNT);
+	umount_file(fd);
+}
+
+static void test_fio(const void *version)
+{
+	int fd = mount_file(version, "rsize=16384,wsize=16384");
+
+	close(fd);
+	run("cd %s && fio --direct=1 --size=2m --rw=randwrite --minimal "
+	    "--verify=crc32c --verify_fatal=1 --bsrange=1k-64k --bs_unaligned "
+	    "--iodepth=4 --name=psync --ioengine=psync --name=libaio "
+	    "--ioengine=libaio --name=io_uring --ioengine=io_uring "
+	    ">/tmp/nfs_fio.log 2>&1 || { cat /tmp/nfs_fio.log; false; }", MNT);
+	run("rm %s/*.0", MNT);
+	run("umount %s", MNT);
+}
+
+#define BOTH(name, fn)		\
+	{ name ", version 3", fn, "3" },	\
+	{ name ", version 4.2", fn, "4.2" }
+
+static const struct dio_test tests[] = {
+	BOTH("unaligned", test_unaligned),
+	BOTH("end of file", test_eof),
+	BOTH("fault", test_fault),
+	BOTH("pages split", test_split),
+	BOTH("reply lost", test_resend),
+	BOTH("commit fails", test_commit),
+	BOTH("killed reader", test_killed),
+	BOTH("killed, memory lent", test_killed_lent),
+	BOTH("kernel_read to vmalloc memory", test_vmalloc),
+	BOTH("block devices on a file", test_file_devs),
+	BOTH("into a mapping", test_mapping),
+	BOTH("splice", test_splice),
+	BOTH("exec", test_exec),
+	BOTH("fio", test_fio),
+};
+
+static pid_t runner;
+
+static void end(void)
+{
+	if (getpid() != runner)
+		return;
+	nfs_end();
+	run("umount %s", DIR);
+}
+
+int main(void)
+{
+	runner = getpid();
+	run("mkdir -p %s %s && mount -t tmpfs none %s", DIR, MNT, DIR);
+	nfs_serve(DIR);
+	atexit(end);
+	dio_run_tests(tests, ARRAY_SIZE(tests));
+}
