@@ -15,7 +15,7 @@ help:		## this list
 run:		## the main job: the same I/O on the base and on the patched kernel, as a table
 	@scripts/run.sh
 
-check:		## all tests: lint, kunit, guest, guest with CONFIG=debug
+check:		## all tests: lint, kunit, guest
 	@scripts/check.sh
 
 tree:		## compose the series as a git branch in build/linux; LINUX=DIR-or-tarball
@@ -36,7 +36,7 @@ kernel:		## build the patched kernel; CONFIG=debug for the one with all checks
 kunit:		## the KUnit suites, by the kernel's own kunit.py; KUNIT_FILTER=GLOB, BASE=1
 	@scripts/kunit.sh
 
-guest:		## boot the patched kernel with the guest tests; CONFIG=debug
+guest:		## boot the patched kernel with the guest tests; CONFIG=debug for all checks, TESTS="NAME..."
 	@scripts/guest.sh
 
 lint:		## checkpatch, W=1 with gcc and clang, sparse, coccicheck, kernel-doc, round trip
