@@ -26,7 +26,7 @@
 enum { OLD = 1, NEW };
 
 /* Mounts the export, with a file of pattern OLD; returns the file. */
-static int mount_file(const char *version, const char *options)
+static int mount_port(int port, const char *version, const char *options)
 {
 	char *data = alloc_pages(FILE_SIZE);
 	int fd;
@@ -42,10 +42,15 @@ static int mount_file(const char *version, const char *options)
 	close(fd);
 	munmap(data, FILE_SIZE);
 
-	nfs_mount(version, NFS_PROXY_PORT, DIR, MNT, options);
+	nfs_mount(version, port, DIR, MNT, options);
 	fd = open(MNT "/file", O_RDWR | O_DIRECT);
 	must(fd >= 0);
 	return fd;
+}
+
+static int mount_file(const char *version, const char *options)
+{
+	return mount_port(NFS_PROXY_PORT, version, options);
 }
 
 static void umount_file(int fd)
@@ -336,7 +341,7 @@ static void test_vmalloc(const void *version)
  */
 static void test_file_dev(const char *version, const char *kind)
 {
-	int fd = mount_file(version, "");
+	int fd = mount_port(NFS_PORT, version, "");
 	const char *dev;
 
 	context("%s", kind);
@@ -420,38 +425,33 @@ static void test_exec(const void *version)
 
 static void test_fio(const void *version)
 {
-	int fd = mount_file(version, "rsize=16384,wsize=16384");
+	int fd = mount_port(NFS_PORT, version, "rsize=16384,wsize=16384");
 
 	close(fd);
-	run("cd %s && fio --direct=1 --size=2m --rw=randwrite --minimal "
-	    "--verify=crc32c --verify_fatal=1 --bsrange=1k-64k --bs_unaligned "
-	    "--iodepth=4 --name=psync --ioengine=psync --name=libaio "
-	    "--ioengine=libaio --name=io_uring --ioengine=io_uring "
-	    ">/tmp/nfs_fio.log 2>&1 || { cat /tmp/nfs_fio.log; false; }", MNT);
-	run("rm %s/*.0", MNT);
+	run("./fio_verify.sh %s psync libaio io_uring", MNT);
 	run("umount %s", MNT);
 }
 
-#define BOTH(name, fn)		\
-	{ name ", version 3", fn, "3" },	\
-	{ name ", version 4.2", fn, "4.2" }
-
 static const struct dio_test tests[] = {
-	BOTH("unaligned", test_unaligned),
-	BOTH("end of file", test_eof),
-	BOTH("fault", test_fault),
-	BOTH("pages split", test_split),
-	BOTH("reply lost", test_resend),
-	BOTH("commit fails", test_commit),
-	BOTH("killed reader", test_killed),
-	BOTH("killed, memory lent", test_killed_lent),
-	BOTH("kernel_read to vmalloc memory", test_vmalloc),
-	BOTH("block devices on a file", test_file_devs),
-	BOTH("into a mapping", test_mapping),
-	BOTH("splice", test_splice),
-	BOTH("exec", test_exec),
-	BOTH("fio", test_fio),
+	{ "unaligned", test_unaligned, NULL },
+	{ "end of file", test_eof, NULL },
+	{ "fault", test_fault, NULL },
+	{ "pages split", test_split, NULL },
+	{ "reply lost", test_resend, NULL },
+	{ "commit fails", test_commit, NULL },
+	{ "killed reader", test_killed, NULL },
+	{ "killed, memory lent", test_killed_lent, NULL },
+	{ "kernel_read to vmalloc memory", test_vmalloc, NULL },
+	{ "block devices on a file", test_file_devs, NULL },
+	{ "into a mapping", test_mapping, NULL },
+	{ "splice", test_splice, NULL },
+	{ "exec", test_exec, NULL },
+	{ "fio", test_fio, NULL },
 };
+
+static const char *const versions[] = { "3", "4.2" };
+
+#define NR_VERSIONS	ARRAY_SIZE(versions)
 
 static pid_t runner;
 
@@ -465,9 +465,21 @@ static void end(void)
 
 int main(void)
 {
+	static struct dio_test all[NR_VERSIONS * ARRAY_SIZE(tests)];
+	size_t i;
+	char *name;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		all[i] = tests[i / NR_VERSIONS];
+		all[i].arg = versions[i % NR_VERSIONS];
+		must(asprintf(&name, "%s, version %s", all[i].name,
+			      versions[i % NR_VERSIONS]) > 0);
+		all[i].name = name;
+	}
+
 	runner = getpid();
 	run("mkdir -p %s %s && mount -t tmpfs none %s", DIR, MNT, DIR);
 	nfs_serve(DIR);
 	atexit(end);
-	dio_run_tests(tests, ARRAY_SIZE(tests));
+	dio_run_tests(all, ARRAY_SIZE(all));
 }

@@ -43,7 +43,6 @@ int main(void)
 {
 	fork_start(2);
 	run("mkdir -p %s %s", DIR, MOUNT_POINT);
-	/* One that can be exported: root is on a snapshot, all the same. */
 	run("mount -t tmpfs -o size=16m none %s", DIR);
 	nfs_serve(DIR);
 	test_version("3");

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "../kselftest.h"
 #include "iov_iter_util.h"
 #include "nfs_util.h"
 
@@ -21,7 +22,7 @@
 #define MAX_HELD	16
 #define MAX_CALLS	1024		/* without a reply yet */
 
-#define LAST_FRAGMENT	(1u << 31)
+#define LAST_FRAGMENT	0x80000000u
 
 /* What the test tells the proxy, and the proxy the test */
 struct control {
@@ -88,7 +89,7 @@ static void parse_v3(struct xdr *xdr, unsigned int proc, struct call *call)
 		[6] = NFS_READ, [7] = NFS_WRITE, [21] = NFS_COMMIT,
 	};
 
-	if (proc >= sizeof(ops) / sizeof(ops[0]))
+	if (proc >= ARRAY_SIZE(ops))
 		return;
 	call->op = ops[proc];
 	if (call->op == NFS_OTHER)
@@ -98,8 +99,13 @@ static void parse_v3(struct xdr *xdr, unsigned int proc, struct call *call)
 	call->bytes = xdr_u32(xdr);
 }
 
-enum { OP_COMMIT = 5, OP_PUTFH = 22, OP_READ = 25, OP_WRITE = 38,
-       OP_SEQUENCE = 53 };
+enum nfs4_op {
+	OP_COMMIT = 5,
+	OP_PUTFH = 22,
+	OP_READ = 25,
+	OP_WRITE = 38,
+	OP_SEQUENCE = 53,
+};
 
 /* What interests here comes behind SEQUENCE and PUTFH. */
 static void parse_v4(struct xdr *xdr, unsigned int proc, struct call *call)

@@ -207,12 +207,7 @@ static void test_splice(const void *arg)
 static void test_fio(const void *arg)
 {
 	p9_mount("cache=none");
-	run("cd %s && fio --direct=1 --size=2m --rw=randwrite --minimal "
-	    "--verify=crc32c --verify_fatal=1 --bsrange=1k-64k --bs_unaligned "
-	    "--iodepth=4 --name=psync --ioengine=psync --name=io_uring "
-	    "--ioengine=io_uring >/tmp/p9_fio.log 2>&1 || "
-	    "{ cat /tmp/p9_fio.log; false; }", P9_DIR);
-	run("rm %s/*.0", P9_DIR);
+	run("./fio_verify.sh %s psync io_uring", P9_DIR);
 	p9_umount();
 }
 
