@@ -143,12 +143,13 @@ static void netfs_iter_to_sg(struct kunit *test)
 	struct sg_table sgt = { .sgl = sgl, .orig_nents = ARRAY_SIZE(sgl) };
 	struct iov_iter orig;
 	struct sg_held held;
+	u8 *before = kunit_kmalloc(test, 1, GFP_KERNEL);
 	struct buffers b;
-	u8 before;
 
+	KUNIT_ASSERT_NOT_NULL(test, before);
 	make_buffers(test, &b);
 	sg_init_table(sgl, ARRAY_SIZE(sgl));
-	sg_set_buf(&sgl[0], &before, 1);
+	sg_set_buf(&sgl[0], before, 1);
 	sgt.nents = 1;
 
 	iov_iter_ubuf(&orig, d->dir, (void __user *)b.addr + AT, LEN);
@@ -159,7 +160,7 @@ static void netfs_iter_to_sg(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, d->mode, held.mode);
 	KUNIT_EXPECT_EQ(test, sgt.nents, 1 + held.nents);
 	KUNIT_EXPECT_EQ(test, sgt.nents, sg_nents(sgl));
-	KUNIT_EXPECT_PTR_EQ(test, &before, sg_virt(&sgl[0]));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)before, sg_virt(&sgl[0]));
 	expect_held(test, &b, 1, d->mode);
 
 	if (d->dir == ITER_DEST)
