@@ -55,7 +55,7 @@ mapfile -t programs < <(touched d 'tools/*.c')
 # messages LOG: what tools say in it, without the numbers of lines
 messages() {
 	{ grep -E '(warning|error): ' "$1" || true; } |
-		sed -E 's,^(\.\.?/)*,,; s/:[0-9]+(:[0-9-]+)?:/:/' | sort
+		sed -E 's,^(\.\.?/)*,,; s/:[0-9]+(:[0-9-]+)?:/:/; s/\<line [0-9]+/line/' | sort
 }
 
 # compare TOOL FILE...: a test for each file, and one for all others, on the logs
