@@ -74,18 +74,6 @@ static char *map_huge_end(void)
 	return p + HUGE;
 }
 
-static long do_io(enum io_method method, int fd, bool write, char *buf,
-		  size_t len, off_t pos)
-{
-	struct io io = {
-		.method = method, .write = write,
-		.fd = fd, .buf = buf, .len = len, .pos = pos,
-	};
-
-	io_start(&io);
-	return io_wait(&io);
-}
-
 /*
  * T40: memory turns out bad, in the middle of what the filesystem has blocks
  * for.  More pages than the queue has, fewer, and parts of one.  Nothing is
@@ -134,7 +122,7 @@ static void write_bad(enum io_method method, char *end, size_t len, size_t old)
 	long ret;
 
 	pattern_fill(end - len, len, NEW, 0);
-	ret = do_io(method, fd, true, end - len, len + BEHIND, 0);
+	ret = io_do(method, fd, true, end - len, len + BEHIND, 0);
 	if (ret != -EFAULT)
 		check_eq(ret, len);
 	must(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
@@ -148,7 +136,7 @@ static void read_bad(enum io_method method, char *end, size_t len)
 	int fd = file_create(FILE_PATH, len + BEHIND);
 
 	memset(end - len, 0, len);
-	check_eq(do_io(method, fd, false, end - len, len + BEHIND, 0), len);
+	check_eq(io_do(method, fd, false, end - len, len + BEHIND, 0), len);
 	check_pattern(end - len, len, OLD, 0);
 	close(fd);
 }
@@ -192,7 +180,7 @@ static void test_error(const void *arg)
 	fd = file_create(FILE_PATH, size);
 	for (method = 0; method < NR_IO_METHODS; method++) {
 		context("%s, end of file", io_method_name[method]);
-		check_eq(do_io(method, fd, false, mem, len, 0), size);
+		check_eq(io_do(method, fd, false, mem, len, 0), size);
 		check_pattern(mem, size, OLD, 0);
 	}
 
@@ -204,8 +192,8 @@ static void test_error(const void *arg)
 		 FS_SIZE / SECTOR - 1);
 	for (method = 0; method < NR_IO_METHODS; method++) {
 		context("%s, device fails", io_method_name[method]);
-		do_io(method, fd, false, mem, len, 0);
-		do_io(method, fd, true, mem, len, 0);
+		io_do(method, fd, false, mem, len, 0);
+		io_do(method, fd, true, mem, len, 0);
 	}
 	put_file(NULLB "/badblocks", "-%lu-%lu", FS_SIZE / 4 / SECTOR,
 		 FS_SIZE / SECTOR - 1);
@@ -341,10 +329,10 @@ static void buffer_of_file(const char *path, enum io_method method)
 		   2 * len);
 	must(buf != MAP_FAILED);
 
-	check_eq(do_io(method, fd, false, buf, len, 0), len);
+	check_eq(io_do(method, fd, false, buf, len, 0), len);
 	check_pattern(buf, len, OLD, 0);
 	pattern_fill(buf, len, NEW, len);
-	check_eq(do_io(method, fd, true, buf, len, len), len);
+	check_eq(io_do(method, fd, true, buf, len, len), len);
 
 	/* All of it is found on the medium. */
 	must(!munmap(buf, len) && !fsync(file));
@@ -391,11 +379,11 @@ static void test_loop(const void *arg)
 		off_t pos = method * MIB + 3 * SECTOR;
 
 		context("%s", io_method_name[method]);
-		check_eq(do_io(method, loop, false, buf + SECTOR, len, pos),
+		check_eq(io_do(method, loop, false, buf + SECTOR, len, pos),
 			 len);
 		check_pattern(buf + SECTOR, len, OLD, pos);
 		pattern_fill(buf, len, NEW, pos);
-		check_eq(do_io(method, loop, true, buf, len, pos), len);
+		check_eq(io_do(method, loop, true, buf, len, pos), len);
 	}
 	close(loop);
 	file_dev_detach("loop");

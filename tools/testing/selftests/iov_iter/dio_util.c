@@ -35,6 +35,40 @@ static void media_close(void);
 
 /* Files in /proc and /sys */
 
+/* Splices up to four pages from @pos on; there are @want of them, or some. */
+static void splice_from(int fd, const int fds[2], loff_t pos, ssize_t want,
+			unsigned int seed)
+{
+	char *buf = alloc_pages(4 * PAGE);
+	loff_t at = pos;
+	ssize_t len = splice(fd, &at, fds[1], NULL, 4 * PAGE, 0);
+
+	check(want ? len == want : len > 0);
+	check_eq(read(fds[0], buf, len), len);
+	check_pattern(buf, len, seed, pos);
+	munmap(buf, 4 * PAGE);
+}
+
+void splice_to_and_fro(int fd, size_t size, unsigned int seed, size_t len,
+		       unsigned int seed_new, off_t pos)
+{
+	char *buf = alloc_pages(len);
+	loff_t at = pos;
+	int fds[2];
+
+	must(!pipe(fds));
+	splice_from(fd, fds, 100, 0, seed);
+	splice_from(fd, fds, size - 2000, 2000, seed);
+
+	pattern_fill(buf, len, seed_new, pos);
+	check_eq(write(fds[1], buf, len), len);
+	while (at < (loff_t)(pos + len))
+		check(splice(fds[0], NULL, fd, &at, len, 0) > 0);
+	close(fds[0]);
+	close(fds[1]);
+	munmap(buf, len);
+}
+
 void put_file(const char *path, const char *fmt, ...)
 {
 	va_list args;

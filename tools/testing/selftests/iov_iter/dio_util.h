@@ -84,6 +84,14 @@ void context(const char *fmt, ...);
 /* Offset of the first byte in which @a and @b differ, @len if none does. */
 size_t first_difference(const void *a, const void *b, size_t len);
 
+/*
+ * Splices from @fd, a file of @size bytes of pattern @seed, in the middle and
+ * across its end, and looks at the pipe; then @len bytes of pattern @seed_new
+ * the other way, to @pos, where the caller has to look.
+ */
+void splice_to_and_fro(int fd, size_t size, unsigned int seed, size_t len,
+		       unsigned int seed_new, off_t pos);
+
 void put_file(const char *path, const char *fmt, ...);
 long get_file(const char *path);
 

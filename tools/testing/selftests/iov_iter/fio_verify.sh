@@ -5,7 +5,7 @@
 # all engines at a time, with verification.  fio is heard of only if it fails.
 set -euo pipefail
 
-dir=$1 jobs=()
+dir=$(mktemp -d "$1/fio.XXXXXX") jobs=()
 shift
 for engine; do
 	jobs+=(--name="$engine" --ioengine="$engine")
@@ -14,4 +14,4 @@ fio --directory="$dir" --direct=1 --size=2m --rw=randwrite --minimal \
 	--verify=crc32c --verify_fatal=1 --bsrange=1k-64k --bs_unaligned \
 	--iodepth=4 "${jobs[@]}" >/tmp/fio_verify.log 2>&1 ||
 	{ cat /tmp/fio_verify.log; exit 1; }
-rm "$dir"/*.0
+rm -r "$dir"

@@ -49,18 +49,6 @@ static void stop(int fd)
 	fuse_stop(&fuse);
 }
 
-static long do_io(enum io_method method, int fd, bool write, char *buf,
-		  size_t len, off_t pos)
-{
-	struct io io = {
-		.method = method, .write = write,
-		.fd = fd, .buf = buf, .len = len, .pos = pos,
-	};
-
-	io_start(&io);
-	return io_wait(&io);
-}
-
 /* Any position, length and alignment: nothing here has sectors. */
 static const struct range {
 	off_t	pos;
@@ -86,11 +74,11 @@ static void transfer(int fd, enum io_method method, const struct range *r)
 
 	pattern_fill(fuse.disk, FUSE_DISK_SIZE, DISK, 0);
 	pattern_fill(want + r->at, r->len, DISK, r->pos);
-	check_eq(do_io(method, fd, false, buf + r->at, r->len, r->pos), r->len);
+	check_eq(io_do(method, fd, false, buf + r->at, r->len, r->pos), r->len);
 	check_same(buf, want, BUF_SIZE);
 
 	pattern_fill(buf, BUF_SIZE, MEMORY, 0);
-	check_eq(do_io(method, fd, true, buf + r->at, r->len, r->pos), r->len);
+	check_eq(io_do(method, fd, true, buf + r->at, r->len, r->pos), r->len);
 	check_pattern(fuse.disk, r->pos, DISK, 0);
 	check_pattern(fuse.disk + r->pos, r->len, MEMORY, r->at);
 	check_pattern(fuse.disk + r->pos + r->len, PAGE, DISK, r->pos + r->len);
@@ -128,7 +116,7 @@ static void test_end_of_file(const void *arg)
 				(long)sizes[i]);
 			must(!ftruncate(fd, sizes[i]));
 			memset(buf, 0x5a, BUF_SIZE);
-			check_eq(do_io(method, fd, false, buf + 1, 600 * KIB,
+			check_eq(io_do(method, fd, false, buf + 1, 600 * KIB,
 				       0), sizes[i]);
 			check_pattern(buf + 1, sizes[i], DISK, 0);
 			check(buf[0] == 0x5a && buf[1 + 600 * KIB] == 0x5a);
@@ -159,11 +147,11 @@ static void test_bad_memory(const void *arg)
 					io_method_name[method],
 					write ? "write" : "read", len);
 				pattern_fill(mem - len, len, DISK, 0);
-				check_eq(do_io(method, fd, write, mem - len,
+				check_eq(io_do(method, fd, write, mem - len,
 					       len + 9999, 0), len);
 				check_pattern(mem - len, len, DISK, 0);
 			}
-			check_eq(do_io(method, fd, write, mem, PAGE, 0),
+			check_eq(io_do(method, fd, write, mem, PAGE, 0),
 				 -EFAULT);
 		}
 	}
@@ -197,14 +185,14 @@ static void test_pins(const void *arg)
 	for (method = 0; method < NR_IO_METHODS; method++) {
 		context("%s, read", io_method_name[method]);
 		before = pins_now();
-		check_eq(do_io(method, fd, false, buf, 16 * PAGE + 1, 0),
+		check_eq(io_do(method, fd, false, buf, 16 * PAGE + 1, 0),
 			 16 * PAGE + 1);
 		pins = pins_since(&before);
 		check_eq(pins.acquired, 17 + 1);
 
 		context("%s, write", io_method_name[method]);
 		before = pins_now();
-		check_eq(do_io(method, fd, true, buf, 16 * PAGE, 0), 16 * PAGE);
+		check_eq(io_do(method, fd, true, buf, 16 * PAGE, 0), 16 * PAGE);
 		pins = pins_since(&before);
 		check_eq(pins.acquired, 17);
 	}
@@ -455,11 +443,11 @@ static void test_loop(const void *arg)
 		size_t len = 130 * SECTOR;
 
 		context("%s", io_method_name[method]);
-		check_eq(do_io(method, loop, false, buf + SECTOR, len, pos),
+		check_eq(io_do(method, loop, false, buf + SECTOR, len, pos),
 			 len);
 		check_pattern(buf + SECTOR, len, DISK, pos);
 		pattern_fill(buf, BUF_SIZE, MEMORY, pos);
-		check_eq(do_io(method, loop, true, buf, len, pos), len);
+		check_eq(io_do(method, loop, true, buf, len, pos), len);
 		check_pattern(fuse.disk + pos, len, MEMORY, pos);
 		check_pattern(fuse.disk + pos + len, PAGE, DISK, pos + len);
 	}

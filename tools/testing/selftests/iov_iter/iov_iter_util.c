@@ -234,6 +234,18 @@ ssize_t io_wait(struct io *io)
 	}
 }
 
+ssize_t io_do(enum io_method method, int fd, bool write, void *buf, size_t len,
+	      off_t pos)
+{
+	struct io io = {
+		.method = method, .write = write,
+		.fd = fd, .buf = buf, .len = len, .pos = pos,
+	};
+
+	io_start(&io);
+	return io_wait(&io);
+}
+
 /* The block device: what runs in the server */
 
 struct nbd_queue {

@@ -78,6 +78,9 @@ struct io {
 
 void io_start(struct io *io);
 ssize_t io_wait(struct io *io);		/* bytes, or -errno */
+/* The two of them */
+ssize_t io_do(enum io_method method, int fd, bool write, void *buf, size_t len,
+	      off_t pos);
 
 /*
  * A block device with sectors of 512 bytes, served by a child of the test over

@@ -385,31 +385,9 @@ static void test_mapping(const void *version)
 /* T16: the pages of a pipe, to and fro */
 static void test_splice(const void *version)
 {
-	int fd = mount_file(version, ""), fds[2];
-	char *buf = alloc_pages(FILE_SIZE);
-	loff_t pos = 100;
-	ssize_t len;
+	int fd = mount_file(version, "");
 
-	must(!pipe(fds));
-	len = splice(fd, &pos, fds[1], NULL, 4 * PAGE, 0);
-	check(len > 0);
-	check_eq(read(fds[0], buf, len), len);
-	check_pattern(buf, len, OLD, 100);
-
-	pos = FILE_SIZE - 100;		/* to the end of the file */
-	check_eq(splice(fd, &pos, fds[1], NULL, 4 * PAGE, 0), 100);
-	check_eq(read(fds[0], buf, 100), 100);
-	check_pattern(buf, 100, OLD, FILE_SIZE - 100);
-
-	pattern_fill(buf, 3 * PAGE, NEW, 7);
-	check_eq(write(fds[1], buf, 3 * PAGE), 3 * PAGE);
-	pos = 7;
-	for (len = 0; len < (ssize_t)(3 * PAGE);) {
-		ssize_t part = splice(fds[0], NULL, fd, &pos, 3 * PAGE, 0);
-
-		check(part > 0);
-		len += part;
-	}
+	splice_to_and_fro(fd, FILE_SIZE, OLD, 3 * PAGE, NEW, 7);
 	check_server(3 * PAGE, NEW, 7);
 	umount_file(fd);
 }
