@@ -6,14 +6,14 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 PACKAGES=(util-linux mount procps kmod iproute2 dmsetup fio sg3-utils libaio1
-	  liburing2 nfs-kernel-server
+	  liburing2 libfuse3-dev nfs-kernel-server
 	  e2fsprogs xfsprogs btrfs-progs dosfstools exfatprogs f2fs-tools
 	  hfsutils jfsutils nilfs-tools ntfs-3g ocfs2-tools reiserfsprogs
 	  udftools)
 IMAGE=$BUILD/root.ext4
 INIT=$TOP/scripts/guest-init
 
-need qemu-system-x86 mmdebstrap e2fsprogs
+need qemu-system-x86 mmdebstrap e2fsprogs gcc libc6-dev
 
 stamp=$(cat "$0" "$INIT" | sha256sum)
 [ -e "$IMAGE" ] && [ "$stamp" = "$(cat "$IMAGE.stamp" 2>/dev/null)" ] && exit
@@ -29,6 +29,13 @@ sources() {
 # How this machine gets there; quiet if it does so directly
 proxy=$(apt-config dump --no-empty Acquire | grep -i '::proxy ') || true
 
+# The example of libfuse that serves a directory, which Debian has as source only
+make_passthrough() {
+	gcc -O2 -I "$1/usr/include/fuse3" -o "$1/usr/bin/passthrough_ll" \
+		"$1/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c" \
+		"$1"/lib/x86_64-linux-gnu/libfuse3.so.3
+}
+
 # Documents and translations are half of the files.  Some of the programs that
 # make filesystems look into mtab, which Debian's installer would have made.
 make_image() {
@@ -39,10 +46,12 @@ make_image() {
 		--aptopt='APT::Install-Recommends "false"' \
 		${proxy:+--aptopt="$proxy"} \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-include=/usr/share/doc/libfuse3-dev/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		bookworm "$dir" - <<<"$sources" &&
 	install "$INIT" "$dir/guest-init" &&
+	make_passthrough "$dir" &&
 	mkdir "$dir/t" &&
 	ln -s ../proc/self/mounts "$dir/etc/mtab" &&
 	mke2fs -q -t ext4 -d "$dir" "$IMAGE" 2G &&

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # Direct I/O by fio, which verifies what it wrote: four engines at a time, from
 # several kinds of memory, on a block device, ext4, XFS and ext2, which uses
-# fs/direct-io.c; all on null_blk.
+# fs/direct-io.c, all on null_blk; and through passthrough_ll, an example of
+# libfuse.
 set -uo pipefail
 
 NULLB=/sys/kernel/config/nullb
 HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB
 THP=/sys/kernel/mm/transparent_hugepage/enabled
 MNT=/tmp/iovfio
+SOURCE=/tmp/iovsource
 LOG=/tmp/iovfio.log
 
 JOBS=(
@@ -18,7 +20,7 @@ JOBS=(
 	--name=fixed	--offset=12m	--ioengine=io_uring	--iodepth=4
 			--fixedbufs	--registerfiles
 )
-MEDIA=(bdev ext4 xfs ext2)
+MEDIA=(bdev ext4 xfs ext2 fuse)
 declare -A MEMORY=(
 	["any sector"]="--bsrange=512-64k --iomem_align=512"
 	["huge pages"]="--bsrange=64k-2m --iomem_align=512 --iomem=mmap"
@@ -53,13 +55,21 @@ medium_create() {
 	ext2)
 		device_create 64 && mkfs.ext2 -q /dev/iovfio
 		;;
+	fuse)
+		# direct without O_DIRECT, which the server would take over
+		target="--directory=$MNT --direct=0"
+		mkdir $SOURCE $MNT &&
+		passthrough_ll -o source=$SOURCE,cache=never $MNT
+		return
+		;;
 	esac &&
 	mkdir $MNT && mount /dev/iovfio $MNT && target=--directory=$MNT
 }
 
 medium_remove() {
 	! mountpoint -q $MNT || { umount $MNT && rmdir $MNT; }
-	rmdir $NULLB/iovfio
+	[ ! -e $NULLB/iovfio ] || rmdir $NULLB/iovfio
+	rm -rf $SOURCE
 }
 
 # what has to be the same before and after
