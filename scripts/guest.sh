@@ -13,27 +13,45 @@ name=guest
 "$TOP/scripts/tests.sh"
 "$TOP/scripts/rootfs.sh"
 
-known=$(sed 's/^iov_iter://' "$BUILD/tests/kselftest-list.txt")
-command=./run_kselftest.sh
-for test in ${TESTS:-$known}; do
-	grep -qx "$test" <<<"$known" ||
-		die "no guest test $test, there are: ${known//$'\n'/ }"
-	command+=" -t iov_iter:$test"
-done
-
 # With every check of the kernel on, all takes some four times as long.
 export TIMEOUT=1800
 if [ "$config" = debug ]; then
 	export TIMEOUT=7200 MEM=3G
 fi
 
-tap=$LOG/$name-run.log
-machine=0
-step "$name-run" "$TOP/scripts/vm.sh" "$name" \
-	"$BUILD/linux/obj-$config/arch/x86/boot/bzImage" "$command" || machine=1
+# cachefiles locks a file of its own with the mapping of its reader locked, as
+# base has it.  With direct I/O on the same filesystem, and a mapped file of the
+# reader's, that is a circle to lockdep: so it gets a boot of its own.
+known=$(sed 's/^iov_iter://' "$BUILD/tests/kselftest-list.txt")
+alone=() others=()
+for test in ${TESTS:-$known}; do
+	grep -qx "$test" <<<"$known" ||
+		die "no guest test $test, there are: ${known//$'\n'/ }"
+	if [ "$test" = fscache ]; then alone+=("$test"); else others+=("$test"); fi
+done
 
-"$TOP/scripts/tap.py" failures "$tap"
-read -r passed failed skipped < <("$TOP/scripts/tap.py" counts "$tap")
+passed=0 failed=0 skipped=0 logs=()
+
+# boot NAME [TEST...]: the tests, if any, in one boot
+boot() {
+	local tap=$LOG/$1-run.log counts
+
+	[ $# -gt 1 ] || return 0
+	logs+=("$tap")
+	step "$1-run" "$TOP/scripts/vm.sh" "$1" \
+		"$BUILD/linux/obj-$config/arch/x86/boot/bzImage" \
+		"./run_kselftest.sh$(printf ' -t iov_iter:%s' "${@:2}")" ||
+		failed=$((failed + 1))
+	"$TOP/scripts/tap.py" failures "$tap"
+	read -ra counts < <("$TOP/scripts/tap.py" counts "$tap")
+	passed=$((passed + counts[0]))
+	failed=$((failed + counts[1]))
+	skipped=$((skipped + counts[2]))
+}
+
+boot "$name" "${others[@]}"
+boot "$name-fscache" "${alone[@]}"
+
 # Some tests only are no answer to whether the guest tests pass.
-result "$name${TESTS:+-filtered}" "$passed" $((failed + machine)) "$skipped"
-[ $((failed + machine + skipped)) = 0 ] || die "guest tests failed, log: $tap"
+result "$name${TESTS:+-filtered}" "$passed" "$failed" "$skipped"
+[ $((failed + skipped)) = 0 ] || die "guest tests failed, log: ${logs[*]}"
