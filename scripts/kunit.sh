@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The KUnit suites of the series, by the kernel's own kunit.py under QEMU, in the
 # kernel that has all checks.  KUNIT_FILTER is a glob of suites, or of
-# suites.tests.  With BASE=1, the suite that has to pass without the series is
+# suites.tests.  With BASE=1, the suites that have to pass without the series are
 # run on the base, without the checks.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -15,16 +15,19 @@ if [ -n "${BASE:-}" ]; then
 fi
 console=$BUILD/$tree/obj-$config/test.log
 
-# The base with one suite
+# The base with two suites
 build_base() {
 	local dir=$BUILD/$tree fragment=$BUILD/base-kunit.config
 
 	worktree $tree base &&
 	git -C "$dir" reset -q --hard base &&
-	git -C "$dir" apply -C1 "$TOP/patches/iov_iter/compare-the-functions-that-copy-with-a-model.patch" &&
+	git -C "$dir" clean -qf lib net include &&
+	git -C "$dir" apply -C1 "$TOP/patches/iov_iter/compare-the-functions-that-copy-with-a-model.patch" \
+		"$TOP/patches/net/test-that-sendmsg-and-recvmsg-advance-the-iterator-right.patch" &&
 	cp "$TOP/lib/iov_iter_model_kunit.c" "$dir/lib/" &&
+	cp "$TOP/net/core/msg_iter_kunit.c" "$dir/net/core/" &&
 	cp "$TOP/include/kunit/user_mm.h" "$dir/include/kunit/" &&
-	grep -E '_TESTING_MENU=|CONFIG_KUNIT|_MODEL_' "$TOP/configs/kunit.config" >"$fragment" &&
+	grep -E '_TESTING_MENU=|CONFIG_KUNIT|_MODEL_|_MSG_ITER_' "$TOP/configs/kunit.config" >"$fragment" &&
 	build_kernel $tree $config "$fragment"
 }
 

@@ -36,6 +36,12 @@ const char *file_dev_attach(const char *kind, const char *file);
 void file_dev_detach(const char *kind);
 
 /*
+ * XFS on such a device, with files: it has buffers and a log in memory of
+ * kmalloc() and vmalloc(), which the device lends to the filesystem of @file.
+ */
+void file_dev_try_xfs(const char *kind, const char *file);
+
+/*
  * Empty filesystems for which Debian has no mkfs, see fs_image.c.  AFFS does
  * not say on the medium how large its blocks are.
  */

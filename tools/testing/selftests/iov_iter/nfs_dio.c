@@ -2,7 +2,7 @@
 /*
  * Direct I/O by NFS: how long pages are held, and which.  A loopback server
  * exports a tmpfs; a proxy before it holds back replies and loses them, see
- * nfs_util.h.
+ * proxy_util.h.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include "../kselftest.h"
 #include "fs_util.h"
 #include "nfs_util.h"
+#include "proxy_util.h"
 
 #define DIR		"/tmp/nfs_dio"		/* the server's */
 #define MNT		"/tmp/nfs_dio_mnt"	/* the client's */
@@ -180,15 +181,15 @@ static void test_split(const void *version)
 	nfs_hold(NFS_READ, KIB);
 	io_start(&io);
 	for (i = 0; i < 3; i++)
-		nfs_wait_held();
+		proxy_wait_held();
 	child = fork_and_write((char *)io.buf + io.len);
 
 	/* The first of the requests must not release for the others. */
-	nfs_release();
-	nfs_release();
+	proxy_release();
+	proxy_release();
 	usleep(100000);
 	nfs_hold_nothing();
-	nfs_release();
+	proxy_release();
 	check_eq(io_wait(&io), io.len);
 	child_end(child);
 	check_pattern(io.buf, io.len, OLD, 0);
@@ -210,10 +211,10 @@ static void test_resend(const void *version)
 	nfs_hold(NFS_READ, SECTOR);
 	nr_reads = nfs_nr_ops(NFS_READ);
 	io_start(&io);
-	nfs_wait_held();
+	proxy_wait_held();
 	child = fork_and_write((char *)io.buf + io.len);
 	nfs_hold_nothing();
-	nfs_disconnect();
+	proxy_disconnect();
 	check_eq(io_wait(&io), io.len);
 	child_end(child);
 	check_pattern(io.buf, io.len, OLD, 0);
@@ -291,13 +292,13 @@ static void test_killed(const void *version)
 
 	nfs_hold(NFS_READ, SECTOR);
 	pid = reader(fd);
-	nfs_wait_held();
+	proxy_wait_held();
 	/* Its wait ends; the pages are those of the request. */
 	child_end(pid);
 	pins = pins_since(&start);
 	check_eq(pins.acquired - pins.released, 1);
 	nfs_hold_nothing();
-	nfs_release();
+	proxy_release();
 	pins = pins_since(&start);
 	check_eq(pins.acquired - pins.released, 0);
 	umount_file(fd);
@@ -310,13 +311,13 @@ static void test_killed_lent(const void *version)
 
 	nfs_hold(NFS_WRITE, PAGE);
 	pid = splicer(fd);
-	nfs_wait_held();
+	proxy_wait_held();
 	must(!kill(pid, SIGKILL));
 	/* Nobody but the pipe keeps the page.  It is in use. */
 	usleep(500000);
 	check_eq(waitpid(pid, NULL, WNOHANG), 0);
 	nfs_hold_nothing();
-	nfs_release();
+	proxy_release();
 	must(waitpid(pid, NULL, 0) == pid);
 	check_server(PAGE, NEW, 0);
 	umount_file(fd);
@@ -335,34 +336,18 @@ static void test_vmalloc(const void *version)
 	umount_file(fd);
 }
 
-/*
- * T52, T76: block devices on the file, whose drivers lend what they are given.
- * XFS has buffers and a log in memory of kmalloc() and vmalloc().  Nothing is
- * discarded first, as NFS would have to write all of it as zeroes.
- */
-static void test_file_dev(const char *version, const char *kind)
-{
-	int fd = mount_port(NFS_PORT, version, "");
-	const char *dev;
-
-	context("%s", kind);
-	must(!ftruncate(fd, 320 * MIB));
-	close(fd);
-	dev = file_dev_attach(kind, MNT "/file");
-	run("mkfs.xfs -q -f -K %s && mkdir -p /tmp/nfs_xfs", dev);
-	run("mount -t xfs %s /tmp/nfs_xfs", dev);
-	run("cp -r /t/* /tmp/nfs_xfs && umount /tmp/nfs_xfs");
-	run("mount -t xfs %s /tmp/nfs_xfs", dev);
-	run("for f in /t/*/*; do cmp $f /tmp/nfs_xfs${f#/t} || exit 1; done");
-	run("umount /tmp/nfs_xfs");
-	file_dev_detach(kind);
-	run("umount %s", MNT);
-}
-
+/* T52, T76: block devices on the file, whose drivers lend what they are given */
 static void test_file_devs(const void *version)
 {
-	test_file_dev(version, "loop");
-	test_file_dev(version, "target");
+	static const char * const kinds[] = { "loop", "target" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		context("%s", kinds[i]);
+		close(mount_port(NFS_PORT, version, ""));
+		file_dev_try_xfs(kinds[i], MNT "/file");
+		run("umount %s", MNT);
+	}
 }
 
 /* T43: the memory is that of another file, which has to become dirty. */

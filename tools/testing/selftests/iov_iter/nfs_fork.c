@@ -10,6 +10,7 @@
 #include "../kselftest.h"
 #include "fork_util.h"
 #include "nfs_util.h"
+#include "proxy_util.h"
 
 #define DIR		"/tmp/nfs_fork"
 #define MOUNT_POINT	"/tmp/nfs_fork_mnt"
@@ -20,7 +21,7 @@ static void hold(bool on)
 }
 
 static const struct fork_holder holder = {
-	.hold = hold, .wait = nfs_wait_held, .release = nfs_release,
+	.hold = hold, .wait = proxy_wait_held, .release = proxy_release,
 };
 
 static void test_version(const char *version)

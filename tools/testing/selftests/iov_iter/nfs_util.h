@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A loopback NFS server, and a proxy between it and the client that holds back
- * replies.
- *
- * The proxy looks at each call that it passes on.  With nfs_hold() the replies
- * to the READs or WRITEs of one size are held back: nfs_wait_held() returns
- * when one more of them has come from the server, and nfs_release() lets the
- * oldest one go on to the client.
+ * A loopback NFS server, and a proxy between it and the client, which looks at
+ * each call that it passes on.  With nfs_hold() the replies to the READs or
+ * WRITEs of one size are held back, see proxy_util.h.  When the connection ends,
+ * the client makes another one, and sends again what it has no reply to.
  */
 #ifndef NFS_UTIL_H
 #define NFS_UTIL_H
-
-#include <stdbool.h>
 
 #define NFS_PORT	2049		/* past the proxy */
 #define NFS_PROXY_PORT	12049
@@ -29,14 +24,6 @@ void nfs_mount(const char *version, int port, const char *dir, const char *at,
 /* Operations of @bytes each */
 void nfs_hold(enum nfs_op op, unsigned int bytes);
 void nfs_hold_nothing(void);
-void nfs_wait_held(void);
-void nfs_release(void);
-
-/*
- * Ends the connection together with the replies that are held.  The client
- * makes another one, and sends again what it has no reply to.
- */
-void nfs_disconnect(void);
 
 /* The next COMMIT will seem to be that of a server that was restarted. */
 void nfs_spoil_commit(void);

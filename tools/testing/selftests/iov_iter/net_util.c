@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See net_util.h. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+
+#include "iov_iter_util.h"
+#include "net_util.h"
+
+void net_enter(int ns)
+{
+	must(!setns(ns, CLONE_NEWNET));
+}
+
+static int new_ns(void)
+{
+	int fd;
+
+	must(!unshare(CLONE_NEWNET));
+	run("ip link set lo up");
+	fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	must(fd >= 0);
+	return fd;
+}
+
+void net_make_link(int ns[2])
+{
+	ns[1] = new_ns();
+	ns[0] = new_ns();
+	run("ip link add zc0 type veth peer name zc1 netns /proc/%d/fd/%d",
+	    getpid(), ns[1]);
+	run("ip addr add " ADDR0 "/24 dev zc0 && ip link set zc0 up");
+	net_enter(ns[1]);
+	run("ip addr add " ADDR1 "/24 dev zc1 && ip link set zc1 up");
+	net_enter(ns[0]);
+}
+
+struct sockaddr_in net_address(const char *addr, int port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = inet_addr(addr),
+	};
+}
+
+long hugetlb_free(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+			"r");
+	long nr;
+
+	must(f && fscanf(f, "%ld", &nr) == 1);
+	fclose(f);
+	return nr;
+}
+
+int bpf(int cmd, union bpf_attr *attr)
+{
+	return syscall(__NR_bpf, cmd, attr, sizeof(*attr));
+}
+
+int bpf_load(int type, int attach_type, const struct bpf_insn *insns,
+	     unsigned int nr)
+{
+	union bpf_attr attr = {
+		.prog_type = type,
+		.insns = (unsigned long)insns,
+		.insn_cnt = nr,
+		.license = (unsigned long)"GPL",
+		.expected_attach_type = attach_type,
+	};
+	int fd = bpf(BPF_PROG_LOAD, &attr);
+
+	must(fd >= 0);
+	return fd;
+}

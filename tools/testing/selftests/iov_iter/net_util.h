@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Two network namespaces with a veth between them: zc0 with 10.8.0.1 in the
+ * first, zc1 with 10.8.0.2 in the second one.  What is held by a thread that
+ * has entered a namespace, or by a socket in it, keeps the namespace.
+ */
+#ifndef NET_UTIL_H
+#define NET_UTIL_H
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+
+#define ADDR0	"10.8.0.1"
+#define ADDR1	"10.8.0.2"
+
+void net_enter(int ns);
+/* Leaves the caller in ns[0]. */
+void net_make_link(int ns[2]);
+struct sockaddr_in net_address(const char *addr, int port);
+
+/* Pages that hugetlb has not lent: what is lent may be referenced by the kernel. */
+long hugetlb_free(void);
+
+int bpf(int cmd, union bpf_attr *attr);
+int bpf_load(int type, int attach_type, const struct bpf_insn *insns,
+	     unsigned int nr);
+
+#endif

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# smb_loop.sh samba DIR PORT [SETTING]		share DIR by Samba
+# smb_loop.sh samba-end
+# smb_loop.sh ksmbd DIR				share DIR by the kernel
+# smb_loop.sh ksmbd-end
+# smb_loop.sh rdma ADDRESS			a network with RDMA, on this address
+# smb_loop.sh mount ADDRESS PORT MOUNT-POINT OPTION,...
+set -euo pipefail
+
+STATE=/tmp/smb
+USER=root PASSWORD=password
+
+# quiet CMD...: run it, and show what it says only if it fails
+quiet() {
+	local out
+
+	out=$("$@" 2>&1 </dev/null) || { echo "$out" >&2; return 1; }
+}
+
+# listening PORT: wait until somebody is
+listening() {
+	for _ in {1..600}; do
+		[ -z "$(ss -Hltn "sport = :$1")" ] || return 0
+		sleep 0.1
+	done
+	echo "nobody listens on port $1" >&2
+	return 1
+}
+
+samba() {
+	mkdir -p $STATE
+	cat >$STATE/smb.conf <<-END
+		[global]
+		server role = standalone server
+		server min protocol = NT1
+		server signing = auto
+		server multi channel support = no
+		smb ports = $2
+		disable netbios = yes
+		load printers = no
+		printcap name = /dev/null
+		log file = $STATE/log
+		pid directory = $STATE
+		lock directory = $STATE
+		state directory = $STATE
+		cache directory = $STATE
+		private dir = $STATE
+		ncalrpc dir = $STATE/ncalrpc
+		${3-}
+		[share]
+		path = $1
+		read only = no
+		store dos attributes = no
+		map archive = no
+	END
+	printf '%s\n' $PASSWORD $PASSWORD |
+		smbpasswd -c $STATE/smb.conf -a -s $USER >$STATE/smbpasswd.log
+	quiet smbd -D -s $STATE/smb.conf
+	listening "$2"
+}
+
+samba_end() {
+	local pid
+
+	pid=$(cat $STATE/smbd.pid)
+	kill "$pid"
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.1
+	done
+	rm -r $STATE
+}
+
+ksmbd() {
+	mkdir -p $STATE /run/ksmbd
+	cat >$STATE/ksmbd.conf <<-END
+		[global]
+		server min protocol = SMB2_10
+		smb3 encryption = auto
+		[share]
+		path = $1
+		read only = no
+		oplocks = yes
+		store dos attributes = no
+	END
+	quiet ksmbd.adduser -C $STATE/ksmbd.conf -P $STATE/db -a -p $PASSWORD $USER
+	quiet ksmbd.mountd -C $STATE/ksmbd.conf -P $STATE/db
+	listening 445
+}
+
+ksmbd_end() {
+	quiet ksmbd.control -s
+	rm -r $STATE
+}
+
+rdma_network() {
+	ip link add iovrdma type dummy
+	ip addr add "$1/24" dev iovrdma
+	ip link set iovrdma up
+	rdma link add iovrdma type siw netdev iovrdma
+}
+
+case "$1" in
+samba)		samba "${@:2}" ;;
+samba-end)	samba_end ;;
+ksmbd)		ksmbd "$2" ;;
+ksmbd-end)	ksmbd_end ;;
+rdma)		rdma_network "$2" ;;
+mount)
+	mount -t cifs -o "port=$3,username=$USER,password=$PASSWORD,$5" \
+		"//$2/share" "$4"
+	;;
+esac
