@@ -69,6 +69,55 @@ void splice_to_and_fro(int fd, size_t size, unsigned int seed, size_t len,
 	munmap(buf, len);
 }
 
+pid_t fork_and_write(char *other)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	*other = 0x5a;
+	return pid;
+}
+
+pid_t fork_reader(int fd)
+{
+	char *buf = alloc_pages(PAGE);
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		pread(fd, buf, SECTOR, 0);
+		_exit(0);
+	}
+	return pid;
+}
+
+pid_t fork_splicer(int fd, unsigned int seed)
+{
+	static char data[PAGE];
+	pid_t pid = fork();
+	int fds[2];
+
+	must(pid >= 0);
+	if (!pid) {
+		pattern_fill(data, PAGE, seed, 0);
+		must(!pipe(fds));
+		must(write(fds[1], data, PAGE) == PAGE);
+		splice(fds[0], NULL, fd, NULL, PAGE, 0);
+		_exit(0);
+	}
+	return pid;
+}
+
+void child_kill(pid_t pid)
+{
+	must(!kill(pid, SIGKILL));
+	must(waitpid(pid, NULL, 0) == pid);
+}
+
 void put_file(const char *path, const char *fmt, ...)
 {
 	va_list args;

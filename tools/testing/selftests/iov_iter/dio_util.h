@@ -92,6 +92,16 @@ size_t first_difference(const void *a, const void *b, size_t len);
 void splice_to_and_fro(int fd, size_t size, unsigned int seed, size_t len,
 		       unsigned int seed_new, off_t pos);
 
+/*
+ * Children: one that has all of the memory of its parent, who then writes to
+ * @other; one that reads a sector; one that splices a page of pattern @seed to
+ * the beginning of a file.  The first has to be killed.
+ */
+pid_t fork_and_write(char *other);
+pid_t fork_reader(int fd);
+pid_t fork_splicer(int fd, unsigned int seed);
+void child_kill(pid_t pid);
+
 void put_file(const char *path, const char *fmt, ...);
 long get_file(const char *path);
 

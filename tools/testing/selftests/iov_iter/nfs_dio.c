@@ -72,25 +72,6 @@ static void check_server(size_t len, unsigned int seed, off_t pos)
 	munmap(data, FILE_SIZE);
 }
 
-static pid_t fork_and_write(char *other)
-{
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (!pid) {
-		pause();
-		_exit(0);
-	}
-	*other = 0x5a;
-	return pid;
-}
-
-static void child_end(pid_t pid)
-{
-	must(!kill(pid, SIGKILL));
-	must(waitpid(pid, NULL, 0) == pid);
-}
-
 static const struct { size_t at; size_t len; off_t pos; } layouts[] = {
 	{ 0, PAGE, 0 },
 	{ 1, 1, 1 },
@@ -191,7 +172,7 @@ static void test_split(const void *version)
 	nfs_hold_nothing();
 	proxy_release();
 	check_eq(io_wait(&io), io.len);
-	child_end(child);
+	child_kill(child);
 	check_pattern(io.buf, io.len, OLD, 0);
 	pins = pins_since(&start);
 	check_eq(pins.acquired, 3);
@@ -216,7 +197,7 @@ static void test_resend(const void *version)
 	nfs_hold_nothing();
 	proxy_disconnect();
 	check_eq(io_wait(&io), io.len);
-	child_end(child);
+	child_kill(child);
 	check_pattern(io.buf, io.len, OLD, 0);
 	/* It may be told to ask in another way. */
 	check(nfs_nr_ops(NFS_READ) >= nr_reads + 2);
@@ -253,37 +234,6 @@ static void test_commit(const void *version)
 	commit_again(version, "wsize=1024", 0, 64);
 }
 
-/* A process that reads a sector, and one that splices a page to the file */
-static pid_t reader(int fd)
-{
-	char *buf = alloc_pages(PAGE);
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (!pid) {
-		pread(fd, buf, SECTOR, 0);
-		_exit(0);
-	}
-	return pid;
-}
-
-static pid_t splicer(int fd)
-{
-	static char data[PAGE];
-	int fds[2];
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (!pid) {
-		pattern_fill(data, PAGE, NEW, 0);
-		must(!pipe(fds));
-		must(write(fds[1], data, PAGE) == PAGE);
-		splice(fds[0], NULL, fd, NULL, PAGE, 0);
-		_exit(0);
-	}
-	return pid;
-}
-
 static void test_killed(const void *version)
 {
 	int fd = mount_file(version, "");
@@ -291,10 +241,10 @@ static void test_killed(const void *version)
 	pid_t pid;
 
 	nfs_hold(NFS_READ, SECTOR);
-	pid = reader(fd);
+	pid = fork_reader(fd);
 	proxy_wait_held();
 	/* Its wait ends; the pages are those of the request. */
-	child_end(pid);
+	child_kill(pid);
 	pins = pins_since(&start);
 	check_eq(pins.acquired - pins.released, 1);
 	nfs_hold_nothing();
@@ -310,7 +260,7 @@ static void test_killed_lent(const void *version)
 	pid_t pid;
 
 	nfs_hold(NFS_WRITE, PAGE);
-	pid = splicer(fd);
+	pid = fork_splicer(fd, NEW);
 	proxy_wait_held();
 	must(!kill(pid, SIGKILL));
 	/* Nobody but the pipe keeps the page.  It is in use. */

@@ -52,26 +52,6 @@ static void test_fault(const void *options)
 	smb_umount_file(fd);
 }
 
-/* A child that has all of the memory of its parent, until it is killed */
-static pid_t fork_and_write(char *other)
-{
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (!pid) {
-		pause();
-		_exit(0);
-	}
-	*other = 0x5a;
-	return pid;
-}
-
-static void child_end(pid_t pid)
-{
-	must(!kill(pid, SIGKILL));
-	must(waitpid(pid, NULL, 0) == pid);
-}
-
 /* T54, T75: a page with more than one request */
 static void test_split(const void *options)
 {
@@ -98,7 +78,7 @@ static void test_split(const void *options)
 	smb_pass();
 	proxy_release();
 	check_eq(io_wait(&io), io.len);
-	child_end(child);
+	child_kill(child);
 	check_pattern(io.buf, io.len, OLD, 0);
 	pins = pins_since(&start);
 	check_eq(pins.acquired - pins.released, 0);
@@ -120,7 +100,7 @@ static void test_resend(const void *options)
 	smb_pass();
 	proxy_disconnect();
 	check_eq(io_wait(&io), io.len);
-	child_end(child);
+	child_kill(child);
 	check_pattern(io.buf, io.len, OLD, 0);
 	smb_umount_file(io.fd);
 }
@@ -209,37 +189,6 @@ static void test_pressure(const void *options)
 	smb_umount_share();
 }
 
-/* A process that reads a sector, and one that splices a page to the file */
-static pid_t reader(int fd)
-{
-	char *buf = alloc_pages(PAGE);
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (!pid) {
-		pread(fd, buf, SECTOR, 0);
-		_exit(0);
-	}
-	return pid;
-}
-
-static pid_t splicer(int fd)
-{
-	static char data[PAGE];
-	int fds[2];
-	pid_t pid = fork();
-
-	must(pid >= 0);
-	if (!pid) {
-		pattern_fill(data, PAGE, NEW, 0);
-		must(!pipe(fds));
-		must(write(fds[1], data, PAGE) == PAGE);
-		splice(fds[0], NULL, fd, NULL, PAGE, 0);
-		_exit(0);
-	}
-	return pid;
-}
-
 static void test_killed(const void *options)
 {
 	struct pins start, pins;
@@ -248,10 +197,10 @@ static void test_killed(const void *options)
 
 	start = pins_now();
 	smb_hold(SMB_READ, SECTOR);
-	pid = reader(fd);
+	pid = fork_reader(fd);
 	proxy_wait_held();
 	/* Its wait ends; the pages are those of the request. */
-	child_end(pid);
+	child_kill(pid);
 	pins = pins_since(&start);
 	check_eq(pins.acquired - pins.released, 1);
 	smb_pass();
@@ -267,7 +216,7 @@ static void test_killed_lent(const void *options)
 	pid_t pid;
 
 	smb_hold(SMB_WRITE, PAGE);
-	pid = splicer(fd);
+	pid = fork_splicer(fd, NEW);
 	proxy_wait_held();
 	must(!kill(pid, SIGKILL));
 	/* Nobody but the pipe keeps the page.  It is in use. */
