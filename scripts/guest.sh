@@ -14,7 +14,7 @@ name=guest
 "$TOP/scripts/rootfs.sh"
 
 # With every check of the kernel on, all takes some four times as long.
-export TIMEOUT=1800
+export TIMEOUT=3600
 if [ "$config" = debug ]; then
 	export TIMEOUT=7200 MEM=3G
 fi
