@@ -69,6 +69,60 @@ void splice_to_and_fro(int fd, size_t size, unsigned int seed, size_t len,
 	munmap(buf, len);
 }
 
+void dio_at_end(int fd, size_t size, unsigned int seed)
+{
+	char *buf = alloc_pages(4 * PAGE);
+
+	check_eq(pread(fd, buf + 9, 3 * PAGE, size - PAGE - 11), PAGE + 11);
+	check_pattern(buf + 9, PAGE + 11, seed, size - PAGE - 11);
+	/* What is behind stays as it is. */
+	check_eq(buf[PAGE + 20], 0);
+	check_eq(pread(fd, buf, PAGE, size), 0);
+	munmap(buf, 4 * PAGE);
+}
+
+void dio_at_bad_page(int fd, unsigned int seed)
+{
+	char *buf = alloc_pages(4 * PAGE);
+
+	must(!mprotect(buf + 2 * PAGE, PAGE, PROT_NONE));
+	check_eq(pread(fd, buf, 4 * PAGE, 0), 2 * PAGE);
+	check_pattern(buf, 2 * PAGE, seed, 0);
+	check_errno(pread(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	check_errno(pwrite(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	check_eq(pwrite(fd, buf + PAGE, 2 * PAGE, PAGE), PAGE);
+	munmap(buf, 4 * PAGE);
+}
+
+/* What the page cache has no longer was written back, or is lost. */
+void dio_to_mapping(int fd, size_t size, unsigned int seed, const char *other)
+{
+	int other_fd = open(other, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *map;
+
+	must(other_fd >= 0 && !ftruncate(other_fd, size));
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, other_fd, 0);
+	must(map != MAP_FAILED);
+	check_eq(pread(fd, map, size, 0), size);
+	munmap(map, size);
+	must(!fsync(other_fd));
+	must(!posix_fadvise(other_fd, 0, 0, POSIX_FADV_DONTNEED));
+	close(other_fd);
+	check_file_data(other, size, seed, 0);
+}
+
+void check_file_data(const char *path, size_t len, unsigned int seed, off_t pos)
+{
+	char *data = alloc_pages(len);
+	int fd = open(path, O_RDONLY);
+
+	must(fd >= 0);
+	check_eq(pread(fd, data, len, pos), len);
+	check_pattern(data, len, seed, pos);
+	close(fd);
+	munmap(data, len);
+}
+
 pid_t fork_and_write(char *other)
 {
 	pid_t pid = fork();

@@ -93,6 +93,18 @@ void splice_to_and_fro(int fd, size_t size, unsigned int seed, size_t len,
 		       unsigned int seed_new, off_t pos);
 
 /*
+ * What direct I/O on @fd has to do right, a file of at least four pages, @size
+ * bytes of pattern @seed: across its end; if the third of four pages of memory
+ * cannot be had; to memory that is a mapping of @other, which it makes dirty.
+ */
+void dio_at_end(int fd, size_t size, unsigned int seed);
+void dio_at_bad_page(int fd, unsigned int seed);
+void dio_to_mapping(int fd, size_t size, unsigned int seed, const char *other);
+
+/* The file at @path has @len bytes of pattern @seed at @pos. */
+void check_file_data(const char *path, size_t len, unsigned int seed, off_t pos);
+
+/*
  * Children: one that has all of the memory of its parent, who then writes to
  * @other; one that reads a sector; one that splices a page of pattern @seed to
  * the beginning of a file.  The first has to be killed.

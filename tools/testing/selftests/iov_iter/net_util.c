@@ -3,11 +3,23 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+#include <linux/tls.h>
+#include <netinet/tcp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "iov_iter_util.h"
 #include "net_util.h"
+
+#ifndef SOL_TLS
+#define SOL_TLS		282
+#endif
+#ifndef TCP_ULP
+#define TCP_ULP		31
+#endif
 
 void net_enter(int ns)
 {
@@ -76,4 +88,36 @@ int bpf_load(int type, int attach_type, const struct bpf_insn *insns,
 
 	must(fd >= 0);
 	return fd;
+}
+
+void net_start_tls(int fd, int direction)
+{
+	struct tls12_crypto_info_aes_gcm_128 info = {
+		.info.version = TLS_1_2_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+
+	memset(info.key, 7, sizeof(info.key));
+	must(!setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")));
+	must(!setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)));
+}
+
+const char *net_receive(int fd, size_t len, unsigned int seed, off_t pos)
+{
+	char *in = alloc_pages(len);
+	const char *wrong = NULL;
+	size_t done = 0;
+	ssize_t ret = 1;
+
+	while (done < len && ret > 0) {
+		ret = read(fd, in + done, len - done);
+		if (ret > 0)
+			done += ret;
+	}
+	if (done != len)
+		wrong = "data is missing";
+	else if (pattern_check(in, len, seed, pos) != len)
+		wrong = "wrong data";
+	munmap(in, len);
+	return wrong;
 }

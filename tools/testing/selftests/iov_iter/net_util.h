@@ -22,6 +22,12 @@ struct sockaddr_in net_address(const char *addr, int port);
 /* Pages that hugetlb has not lent: what is lent may be referenced by the kernel. */
 long hugetlb_free(void);
 
+/* TLS 1.2 in @direction, TLS_TX or TLS_RX; both ends have the same key. */
+void net_start_tls(int fd, int direction);
+
+/* Receives a stream of @len bytes: what is wrong if it is not pattern @seed. */
+const char *net_receive(int fd, size_t len, unsigned int seed, off_t pos);
+
 int bpf(int cmd, union bpf_attr *attr);
 int bpf_load(int type, int attach_type, const struct bpf_insn *insns,
 	     unsigned int nr);

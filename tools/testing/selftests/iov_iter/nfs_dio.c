@@ -60,18 +60,6 @@ static void umount_file(int fd)
 	run("umount %s", MNT);
 }
 
-static void check_server(size_t len, unsigned int seed, off_t pos)
-{
-	char *data = alloc_pages(FILE_SIZE);
-	int fd = open(DIR "/file", O_RDONLY);
-
-	must(fd >= 0 && len <= FILE_SIZE);
-	check_eq(pread(fd, data, len, pos), len);
-	check_pattern(data, len, seed, pos);
-	close(fd);
-	munmap(data, FILE_SIZE);
-}
-
 static const struct { size_t at; size_t len; off_t pos; } layouts[] = {
 	{ 0, PAGE, 0 },
 	{ 1, 1, 1 },
@@ -110,41 +98,29 @@ static void test_unaligned(const void *version)
 			pattern_fill(io.buf, io.len, NEW, io.pos);
 			io_start(&io);
 			check_eq(io_wait(&io), io.len);
-			check_server(io.len, NEW, io.pos);
+			check_file_data(DIR "/file", io.len, NEW, io.pos);
 			pattern_fill(io.buf, io.len, OLD, io.pos);
 			check_eq(pwrite(fd, io.buf, io.len, io.pos), io.len);
 		}
 	}
-	check_server(FILE_SIZE, OLD, 0);
+	check_file_data(DIR "/file", FILE_SIZE, OLD, 0);
 	umount_file(fd);
 }
 
-/* What is behind the end of the file stays as it is. */
 static void test_eof(const void *version)
 {
 	int fd = mount_file(version, "rsize=4096");
-	char *buf = alloc_pages(4 * PAGE);
 
-	check_eq(pread(fd, buf + 9, 3 * PAGE, FILE_SIZE - PAGE - 11),
-		 PAGE + 11);
-	check_pattern(buf + 9, PAGE + 11, OLD, FILE_SIZE - PAGE - 11);
-	check_eq(buf[PAGE + 20], 0);
-	check_eq(pread(fd, buf, PAGE, FILE_SIZE), 0);
+	dio_at_end(fd, FILE_SIZE, OLD);
 	umount_file(fd);
 }
 
-/* T02, T51: the second page of four cannot be had. */
+/* T02, T51 */
 static void test_fault(const void *version)
 {
 	int fd = mount_file(version, "");
-	char *buf = alloc_pages(4 * PAGE);
 
-	must(!mprotect(buf + 2 * PAGE, PAGE, PROT_NONE));
-	check_eq(pread(fd, buf, 4 * PAGE, 0), 2 * PAGE);
-	check_pattern(buf, 2 * PAGE, OLD, 0);
-	check_errno(pread(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
-	check_errno(pwrite(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
-	check_eq(pwrite(fd, buf + PAGE, 2 * PAGE, PAGE), PAGE);
+	dio_at_bad_page(fd, OLD);
 	umount_file(fd);
 }
 
@@ -222,7 +198,7 @@ static void commit_again(const char *version, const char *options, size_t at,
 	check_eq(pwrite(fd, buf, FILE_SIZE, 0), FILE_SIZE);
 	check_eq(nfs_nr_ops(NFS_COMMIT), commits + 1);
 	check(nfs_nr_ops(NFS_WRITE) >= writes + nr_writes + 1);
-	check_server(FILE_SIZE, NEW, 0);
+	check_file_data(DIR "/file", FILE_SIZE, NEW, 0);
 	umount_file(fd);
 }
 
@@ -269,7 +245,7 @@ static void test_killed_lent(const void *version)
 	nfs_hold_nothing();
 	proxy_release();
 	must(waitpid(pid, NULL, 0) == pid);
-	check_server(PAGE, NEW, 0);
+	check_file_data(DIR "/file", PAGE, NEW, 0);
 	umount_file(fd);
 }
 
@@ -303,19 +279,11 @@ static void test_file_devs(const void *version)
 /* T43: the memory is that of another file, which has to become dirty. */
 static void test_mapping(const void *version)
 {
-	int fd = mount_file(version, ""), other;
-	char *map;
+	int fd = mount_file(version, "");
 
-	other = open(MNT "/other", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	must(other >= 0 && !ftruncate(other, FILE_SIZE));
-	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, other,
-		   0);
-	must(map != MAP_FAILED);
-	check_eq(pread(fd, map, FILE_SIZE, 0), FILE_SIZE);
-	munmap(map, FILE_SIZE);
-	close(other);
+	dio_to_mapping(fd, FILE_SIZE, OLD, MNT "/other");
 	umount_file(fd);
-	run("cmp %s/file %s/other", DIR, DIR);
+	check_file_data(DIR "/other", FILE_SIZE, OLD, 0);
 }
 
 /* T16: the pages of a pipe, to and fro */
@@ -324,7 +292,7 @@ static void test_splice(const void *version)
 	int fd = mount_file(version, "");
 
 	splice_to_and_fro(fd, FILE_SIZE, OLD, 3 * PAGE, NEW, 7);
-	check_server(3 * PAGE, NEW, 7);
+	check_file_data(DIR "/file", 3 * PAGE, NEW, 7);
 	umount_file(fd);
 }
 

@@ -83,32 +83,23 @@ static void test_unaligned(const void *arg)
 
 static void test_eof(const void *arg)
 {
-	char *buf = alloc_pages(4 * PAGE);
 	int fd;
 
 	p9_mount("cache=none");
 	fd = open_file(O_DIRECT);
-	check_eq(pread(fd, buf + 9, 3 * PAGE, FILE_SIZE - PAGE - 11), PAGE + 11);
-	check_pattern(buf + 9, PAGE + 11, OLD, FILE_SIZE - PAGE - 11);
-	check_eq(buf[PAGE + 20], 0);
-	check_eq(pread(fd, buf, PAGE, FILE_SIZE), 0);
+	dio_at_end(fd, FILE_SIZE, OLD);
 	close(fd);
 	p9_umount();
 }
 
-/* T02, T51: the third page of four cannot be had. */
+/* T02, T51 */
 static void test_fault(const void *arg)
 {
-	char *buf = alloc_pages(4 * PAGE);
 	int fd;
 
 	p9_mount("cache=none");
 	fd = open_file(O_DIRECT);
-	must(!mprotect(buf + 2 * PAGE, PAGE, PROT_NONE));
-	check_eq(pread(fd, buf, 4 * PAGE, 0), 2 * PAGE);
-	check_pattern(buf, 2 * PAGE, OLD, 0);
-	check_errno(pread(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
-	check_errno(pwrite(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	dio_at_bad_page(fd, OLD);
 	close(fd);
 	p9_umount();
 }
@@ -149,22 +140,12 @@ static void test_readdir(const void *cache)
 /* T43: the memory is that of another file, which has to become dirty. */
 static void test_mapping(const void *arg)
 {
-	int fd, other;
-	char *map;
+	int fd;
 
 	p9_mount("cache=none");
 	fd = open_file(O_DIRECT);
-	other = open(OTHER_PATH, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	must(other >= 0 && !ftruncate(other, FILE_SIZE));
-	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, other,
-		   0);
-	must(map != MAP_FAILED);
-	check_eq(pread(fd, map, FILE_SIZE, 0), FILE_SIZE);
-	munmap(map, FILE_SIZE);
-	must(!fsync(other));
-	must(!posix_fadvise(other, 0, 0, POSIX_FADV_DONTNEED));
-	run("cmp %s %s && rm %s", FILE_PATH, OTHER_PATH, OTHER_PATH);
-	close(other);
+	dio_to_mapping(fd, FILE_SIZE, OLD, OTHER_PATH);
+	must(!unlink(OTHER_PATH));
 	close(fd);
 	p9_umount();
 }

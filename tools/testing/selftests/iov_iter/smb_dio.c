@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,32 +22,20 @@
 #define MNT		SMB_MNT
 #define FILE_SIZE	SMB_FILE_SIZE
 
-/* What is behind the end of the file stays as it is. */
 static void test_eof(const void *options)
 {
 	int fd = smb_mount_file(options);
-	char *buf = alloc_pages(4 * PAGE);
 
-	check_eq(pread(fd, buf + 9, 3 * PAGE, FILE_SIZE - PAGE - 11),
-		 PAGE + 11);
-	check_pattern(buf + 9, PAGE + 11, OLD, FILE_SIZE - PAGE - 11);
-	check_eq(buf[PAGE + 20], 0);
-	check_eq(pread(fd, buf, PAGE, FILE_SIZE), 0);
+	dio_at_end(fd, FILE_SIZE, OLD);
 	smb_umount_file(fd);
 }
 
-/* T02, T51: the third page of four cannot be had. */
+/* T02, T51 */
 static void test_fault(const void *options)
 {
 	int fd = smb_mount_file(options);
-	char *buf = alloc_pages(4 * PAGE);
 
-	must(!mprotect(buf + 2 * PAGE, PAGE, PROT_NONE));
-	check_eq(pread(fd, buf, 4 * PAGE, 0), 2 * PAGE);
-	check_pattern(buf, 2 * PAGE, OLD, 0);
-	check_errno(pread(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
-	check_errno(pwrite(fd, buf + 2 * PAGE, PAGE, 0), EFAULT);
-	check_eq(pwrite(fd, buf + PAGE, 2 * PAGE, PAGE), PAGE);
+	dio_at_bad_page(fd, OLD);
 	smb_umount_file(fd);
 }
 
@@ -128,7 +115,7 @@ static void test_cut(const void *options)
 	smb_judge(verdict, write, 20000);
 	check_eq(pwrite(fd, buf, 20000, 3), 20000);
 	check(smb_passes());
-	smb_check_server(20000, NEW, 3);
+	check_file_data(DIR "/file", 20000, NEW, 3);
 	smb_umount_file(fd);
 
 	context("buffered read");
@@ -145,7 +132,7 @@ static void test_cut(const void *options)
 	check_eq(pwrite(fd, buf, FILE_SIZE, 0), FILE_SIZE);
 	must(!fsync(fd));
 	check(smb_passes());
-	smb_check_server(FILE_SIZE, NEW, 0);
+	check_file_data(DIR "/file", FILE_SIZE, NEW, 0);
 	smb_umount_file(fd);
 }
 
@@ -225,7 +212,7 @@ static void test_killed_lent(const void *options)
 	smb_pass();
 	proxy_release();
 	must(waitpid(pid, NULL, 0) == pid);
-	smb_check_server(PAGE, NEW, 0);
+	check_file_data(DIR "/file", PAGE, NEW, 0);
 	smb_umount_file(fd);
 }
 
@@ -258,40 +245,21 @@ static void test_file_devs(const void *options)
 /* T43: the memory is that of another file, which has to become dirty. */
 static void test_mapping(const void *options)
 {
-	int fd = smb_mount_file(options), other;
-	char *map;
+	int fd = smb_mount_file(options);
 
-	other = open("/var/tmp/smb_dio", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	must(other >= 0 && !ftruncate(other, FILE_SIZE));
-	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, other,
-		   0);
-	must(map != MAP_FAILED);
-	check_eq(pread(fd, map, FILE_SIZE, 0), FILE_SIZE);
-	munmap(map, FILE_SIZE);
-	must(!fsync(other));
-	must(!posix_fadvise(other, 0, 0, POSIX_FADV_DONTNEED));
-	run("cmp %s/file /var/tmp/smb_dio && rm /var/tmp/smb_dio", DIR);
-	close(other);
+	dio_to_mapping(fd, FILE_SIZE, OLD, "/var/tmp/smb_dio");
+	must(!unlink("/var/tmp/smb_dio"));
 	smb_umount_file(fd);
 }
 
 /* The same with a file on the same mount, whose pages the client writes back */
 static void test_own_mapping(const void *options)
 {
-	int fd = smb_mount_file(options), other;
-	char *map;
+	int fd = smb_mount_file(options);
 
-	other = open(MNT "/other", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	must(other >= 0 && !ftruncate(other, FILE_SIZE));
-	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, other,
-		   0);
-	must(map != MAP_FAILED);
-	check_eq(pread(fd, map, FILE_SIZE, 0), FILE_SIZE);
-	munmap(map, FILE_SIZE);
-	must(!fsync(other));
-	close(other);
+	dio_to_mapping(fd, FILE_SIZE, OLD, MNT "/other");
 	smb_umount_file(fd);
-	run("cmp %s/file %s/other", DIR, DIR);
+	check_file_data(DIR "/other", FILE_SIZE, OLD, 0);
 }
 
 /* T16: the pages of a pipe, to and fro */
@@ -307,7 +275,7 @@ static void test_splice(const void *options)
 		fd = smb_open_file(O_RDWR | flags[i]);
 		splice_to_and_fro(fd, FILE_SIZE, OLD, 3 * PAGE, NEW, 7);
 		must(!fsync(fd));
-		smb_check_server(3 * PAGE, NEW, 7);
+		check_file_data(DIR "/file", 3 * PAGE, NEW, 7);
 		smb_umount_file(fd);
 	}
 }

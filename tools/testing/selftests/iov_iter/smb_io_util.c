@@ -61,18 +61,6 @@ void smb_umount_file(int fd)
 	smb_umount_share();
 }
 
-void smb_check_server(size_t len, unsigned int seed, off_t pos)
-{
-	char *data = alloc_pages(FILE_SIZE);
-	int fd = open(DIR "/file", O_RDONLY);
-
-	must(fd >= 0 && len <= FILE_SIZE);
-	check_eq(pread(fd, data, len, pos), len);
-	check_pattern(data, len, seed, pos);
-	close(fd);
-	munmap(data, FILE_SIZE);
-}
-
 /* Any byte of memory to or from any byte of the file */
 
 static const struct { size_t at; size_t len; off_t pos; } layouts[] = {
@@ -106,11 +94,11 @@ static void read_and_write(int fd, enum io_method method, char *buf)
 
 		pattern_fill(p, len, NEW, pos);
 		check_eq(io_do(method, fd, true, p, len, pos), len);
-		smb_check_server(len, NEW, pos);
+		check_file_data(DIR "/file", len, NEW, pos);
 		pattern_fill(p, len, OLD, pos);
 		check_eq(pwrite(fd, p, len, pos), len);
 	}
-	smb_check_server(FILE_SIZE, OLD, 0);
+	check_file_data(DIR "/file", FILE_SIZE, OLD, 0);
 }
 
 void smb_test_direct(const void *options)
@@ -139,9 +127,9 @@ void smb_test_buffered(const void *options)
 	pattern_fill(buf, FILE_SIZE, NEW, 0);
 	check_eq(pwrite(fd, buf + 5, FILE_SIZE - 9, 5), FILE_SIZE - 9);
 	must(!fsync(fd));
-	smb_check_server(5, OLD, 0);
-	smb_check_server(FILE_SIZE - 9, NEW, 5);
-	smb_check_server(4, OLD, FILE_SIZE - 4);
+	check_file_data(DIR "/file", 5, OLD, 0);
+	check_file_data(DIR "/file", FILE_SIZE - 9, NEW, 5);
+	check_file_data(DIR "/file", 4, OLD, FILE_SIZE - 4);
 
 	context("mapping");
 	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -149,14 +137,14 @@ void smb_test_buffered(const void *options)
 	check_pattern(map + 5, FILE_SIZE - 9, NEW, 5);
 	pattern_fill(map, FILE_SIZE, OLD, 0);
 	must(!msync(map, FILE_SIZE, MS_SYNC));
-	smb_check_server(FILE_SIZE, OLD, 0);
+	check_file_data(DIR "/file", FILE_SIZE, OLD, 0);
 	munmap(map, FILE_SIZE);
 
 	context("append");
 	pattern_fill(buf, 7000, OLD, FILE_SIZE);
 	check_eq(pwrite(fd, buf, 7000, FILE_SIZE), 7000);
 	must(!fsync(fd));
-	smb_check_server(7000, OLD, FILE_SIZE);
+	check_file_data(DIR "/file", 7000, OLD, FILE_SIZE);
 	smb_umount_file(fd);
 }
 

@@ -30,9 +30,6 @@ void smb_umount_share(void);
 int smb_mount_file(const char *options);
 void smb_umount_file(int fd);
 
-/* What the server's own file holds */
-void smb_check_server(size_t len, unsigned int seed, off_t pos);
-
 /* Tests; the argument is for mount. */
 void smb_test_direct(const void *options);
 void smb_test_buffered(const void *options);

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,13 +31,7 @@
 
 #include "../kselftest.h"
 #include "iov_iter_util.h"
-
-#ifndef SOL_TLS
-#define SOL_TLS		282
-#endif
-#ifndef TCP_ULP
-#define TCP_ULP		31
-#endif
+#include "net_util.h"
 
 #define PAGE		4096UL
 #define SIZE		(2 * PAGE)
@@ -62,18 +55,6 @@ struct rig {
 	size_t offset;		/* of the record in the first page */
 	ssize_t ret;
 };
-
-static void start_tls(int fd, int direction)
-{
-	struct tls12_crypto_info_aes_gcm_128 info = {
-		.info.version = TLS_1_2_VERSION,
-		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
-	};
-
-	memset(info.key, 7, sizeof(info.key));
-	must(!setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")));
-	must(!setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)));
-}
 
 /* From now on, the cipher works in the background. */
 static void make_async(void)
@@ -105,8 +86,8 @@ static void connect_pair(struct rig *rig)
 	rig->rx = accept(server, NULL, NULL);
 	must(rig->rx >= 0);
 	close(server);
-	start_tls(rig->tx, TLS_TX);
-	start_tls(rig->rx, TLS_RX);
+	net_start_tls(rig->tx, TLS_TX);
+	net_start_tls(rig->rx, TLS_RX);
 }
 
 /* Memory whose second page is there when the test says so */

@@ -10,13 +10,11 @@
  * T70 of the list of pitfalls.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/tls.h>
-#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -24,13 +22,6 @@
 #include "../kselftest.h"
 #include "iov_iter_util.h"
 #include "net_util.h"
-
-#ifndef SOL_TLS
-#define SOL_TLS		282
-#endif
-#ifndef TCP_ULP
-#define TCP_ULP		31
-#endif
 
 #define HUGE		(2UL << 20)
 #define SIZE		(512 * 1024UL)
@@ -119,34 +110,13 @@ static int start_bpf(struct rig *rig, const struct way *way)
 	return map;
 }
 
-static void start_tls(int fd, int direction)
-{
-	struct tls12_crypto_info_aes_gcm_128 info = {
-		.info.version = TLS_1_2_VERSION,
-		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
-	};
-
-	memset(info.key, 7, sizeof(info.key));
-	must(!setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")));
-	must(!setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)));
-}
-
 static void *receiver(void *arg)
 {
-	static char in[SIZE];
 	struct rig *rig = arg;
-	size_t done = 0;
-	ssize_t ret = 1;
+	const char *wrong = net_receive(rig->rx, SIZE, SEED, 1);
 
-	while (done < SIZE && ret > 0) {
-		ret = read(rig->rx, in + done, SIZE - done);
-		if (ret > 0)
-			done += ret;
-	}
-	if (done != SIZE)
-		rig->wrong = "data is missing";
-	else if (pattern_check(in, SIZE, SEED, 1) != SIZE)
-		rig->wrong = "wrong data";
+	if (wrong)
+		rig->wrong = wrong;
 	return NULL;
 }
 
@@ -188,8 +158,8 @@ static void test(struct rig *rig, const struct way *way, bool hugetlb)
 	if (way->insns) {
 		map = start_bpf(rig, way);
 	} else {
-		start_tls(rig->tx, TLS_TX);
-		start_tls(rig->rx, TLS_RX);
+		net_start_tls(rig->tx, TLS_TX);
+		net_start_tls(rig->rx, TLS_RX);
 	}
 	must(!pthread_create(&thread, NULL, receiver, rig));
 	send_all(rig, way);

@@ -331,20 +331,11 @@ static ssize_t send_zc(struct rig *rig, size_t pos, size_t len)
 
 static void *tcp_receiver(void *arg)
 {
-	static char in[TCP_SIZE];
 	struct rig *rig = arg;
-	size_t done = 0;
-	ssize_t ret = 1;
+	const char *wrong = net_receive(rig->rx, TCP_SIZE, SEED, 1);
 
-	while (done < TCP_SIZE && ret > 0) {
-		ret = read(rig->rx, in + done, TCP_SIZE - done);
-		if (ret > 0)
-			done += ret;
-	}
-	if (done != TCP_SIZE)
-		rig->wrong = "data is missing";
-	else if (pattern_check(in, TCP_SIZE, SEED, 1) != TCP_SIZE)
-		rig->wrong = "wrong data";
+	if (wrong)
+		rig->wrong = wrong;
 	return NULL;
 }
 
