@@ -27,7 +27,8 @@ build_base() {
 	cp "$TOP/lib/iov_iter_model_kunit.c" "$dir/lib/" &&
 	cp "$TOP/net/core/msg_iter_kunit.c" "$dir/net/core/" &&
 	cp "$TOP/include/kunit/user_mm.h" "$dir/include/kunit/" &&
-	grep -E '_TESTING_MENU=|CONFIG_KUNIT|_MODEL_|_MSG_ITER_' "$TOP/configs/kunit.config" >"$fragment" &&
+	grep -E '_TESTING_MENU=|CONFIG_KUNIT|_MODEL_|_MSG_ITER_|_(TLS|RDS|AES|ECB|GCM|SHA256|HASH|SKCIPHER|AEAD)=' \
+		"$TOP/configs/kunit.config" >"$fragment" &&
 	build_kernel $tree $config "$fragment"
 }
 
@@ -47,6 +48,14 @@ count() {
 		grep . || echo 0
 }
 
+# fixed PASSED|FAILED: count the cases of suites that the series has to make right
+fixed() {
+	awk -v result="[$1]" '/==== .*_fixed \(/ { fixed = 1; next }
+		/====/ { fixed = 0 }
+		fixed && index($0, result) { n++ }
+		END { print n + 0 }' "$LOG/$name.log"
+}
+
 # What the kernel complains of, but for the warnings that a test asks for
 complaints() {
 	[ ! -e "$console" ] || sed '/# expect-warning-begin/,/# expect-warning-end/d' "$console" |
@@ -60,12 +69,18 @@ else
 	CONFIG=$config "$TOP/scripts/kernel.sh"
 fi
 (step "$name" run_kunit) || run_failed=1
-grep -E '\[(FAILED|CRASHED|SKIPPED|ERROR)\]' "$LOG/$name.log" | head -30 || true
+grep -E '\[(FAILED|CRASHED|SKIPPED|ERROR)\]' "$LOG/$name.log" | head -40 || true
 
 passed=$(count passed) skipped=$(count skipped)
 failed=$(($(count failed) + $(count crashed) + $(count errors)))
 if [ "$failed" = 0 ] && [ -n "${run_failed:-}" ]; then
 	failed=1
+fi
+# What the series fixes is wrong on the base, or it was no fix.
+if [ -n "${BASE:-}" ]; then
+	wrong=$(fixed FAILED) right=$(fixed PASSED)
+	echo "wrong on the base, as it should be: $wrong"
+	failed=$((failed - wrong + right)) passed=$((passed - right))
 fi
 if [ -n "$(complaints)" ]; then
 	echo "the kernel complains, log: $console"

@@ -103,16 +103,27 @@ result() {
 }
 
 # worktree NAME REV: build/NAME is a git worktree of build/linux at REV; only
-# files that differ are touched
+# files that differ are touched, and what was changed in it at REV stays
 worktree() {
-	local dir=$BUILD/$1
+	local dir=$BUILD/$1 rev
 
 	git -C "$BUILD/linux" worktree prune &&
-	if [ -e "$dir/.git" ]; then
-		git -C "$dir" checkout -q --detach "$2"
-	else
-		git -C "$BUILD/linux" worktree add -q --detach "$dir" "$2"
+	rev=$(git -C "$BUILD/linux" rev-parse --verify "$2^{commit}") || return
+	if [ ! -e "$dir/.git" ]; then
+		git -C "$BUILD/linux" worktree add -q --detach "$dir" "$rev"
+	elif [ "$(git -C "$dir" rev-parse HEAD)" != "$rev" ]; then
+		git -C "$dir" checkout -qf --detach "$rev"
 	fi
+}
+
+# base_with_server: build/base is the base and the one fix without which its SMB
+# server dies when a client mounts, so that the client can be tried
+base_with_server() {
+	local fix=$TOP/patches/ksmbd/do-not-put-an-oplock-that-a-directory-does-not-have.patch
+
+	worktree base base &&
+	{ git -C "$BUILD/base" apply --reverse --check "$fix" 2>/dev/null ||
+	  git -C "$BUILD/base" apply "$fix"; }
 }
 
 # configure TREE OUTDIR FRAGMENT... [-- MAKEARG...]: allnoconfig plus fragments,
@@ -167,7 +178,7 @@ build_kernel() {
 
 	[ "$config" = guest ] || fragments+=("$TOP/configs/"{kunit,debug}.config)
 	if [ "$tree" = base ]; then
-		worktree base base || return
+		base_with_server || return
 	fi
 	configure "$tree" "obj-$config" "${fragments[@]}" &&
 	make -C "$BUILD/$tree" O="$BUILD/$tree/obj-$config" -j"$JOBS" bzImage

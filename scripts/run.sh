@@ -7,8 +7,8 @@ set -euo pipefail
 
 # The guest tests of bugs that the series fixes; each brings its rows.  On base
 # the last one leaves processes that hang for ever.
-TESTS=(dio_fork fuse_fork nfs_fork p9_fork smb_fork p9_killed af_alg_fork tls_fork
-       vhost_scsi sgio_merge ovl_freeze)
+TESTS=(dio_fork fuse_fork nfs_fork p9_fork smb_fork smb_memory p9_killed
+       af_alg_fork tls_fork vhost_scsi sgio_merge uring_msg ovl_freeze)
 
 command=./run_kselftest.sh
 for test in "${TESTS[@]}"; do

@@ -21,8 +21,8 @@ PLAN = re.compile(r"1\.\.(\d+)")
 RESULT = re.compile(r"(not )?ok (\d+)(?: -)? ?(.*)")
 SKIP = re.compile(r"# SKIP\b", re.I)
 
-BAD = ("LOST", "leaked", "HANGS")
-GOOD = ("kept", "balanced", "freezes")
+BAD = ("LOST", "leaked", "HANGS", "no error")
+GOOD = ("kept", "balanced", "freezes", "EFAULT")
 CONTROL = "ok"
 
 

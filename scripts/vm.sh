@@ -49,7 +49,8 @@ fail() {
 
 append=(console=ttyS0 printk.time=1 root=/dev/vda rw init=/guest-init
 	panic=-1 oops=panic no_timer_check rcupdate.rcu_cpu_stall_timeout=120
-	secretmem.enable=1 "${args[@]}" -- "\"$command\"")
+	secretmem.enable=1 vhost_net.experimental_zcopytx=1
+	"${args[@]}" -- "\"$command\"")
 
 : >"$console"
 rc=0

@@ -202,6 +202,7 @@ static void handle(struct server *server, const struct request *req)
 		reply_setattr(server, req);
 		break;
 	case FUSE_OPEN:
+	case FUSE_OPENDIR:
 		reply_open(server, req);
 		break;
 	case FUSE_READ:
@@ -215,6 +216,7 @@ static void handle(struct server *server, const struct request *req)
 	case FUSE_INTERRUPT:
 		break;
 	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
 	case FUSE_FSYNC:
 		reply(server, req, 0, NULL, 0);
 		break;

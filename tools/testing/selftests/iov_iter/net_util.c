@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See net_util.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <linux/tls.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -49,6 +54,22 @@ void net_make_link(int ns[2])
 	net_enter(ns[0]);
 }
 
+static void set_offload(unsigned int cmd, bool on)
+{
+	struct ethtool_value value = { .cmd = cmd, .data = on };
+	struct ifreq ifr = { .ifr_name = "zc0", .ifr_data = (void *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	must(fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr));
+	close(fd);
+}
+
+void net_cut_segments(bool on)
+{
+	set_offload(ETHTOOL_STSO, !on);
+	set_offload(ETHTOOL_SGSO, !on);
+}
+
 struct sockaddr_in net_address(const char *addr, int port)
 {
 	return (struct sockaddr_in){
@@ -58,10 +79,38 @@ struct sockaddr_in net_address(const char *addr, int port)
 	};
 }
 
+#define HUGEPAGES	"/sys/kernel/mm/hugepages/hugepages-2048kB"
+
+/*
+ * What was received by another CPU than it was allocated on is freed when that
+ * one receives something the next time, which need not be soon.
+ */
+static int defer_max;
+
+static void set_defer_max(const char *value)
+{
+	must(pwrite(defer_max, value, strlen(value), 0) > 0);
+}
+
+void hugetlb_start(void)
+{
+	run("echo 2 > " HUGEPAGES "/nr_hugepages");
+	defer_max = open("/proc/sys/net/core/skb_defer_max",
+			 O_WRONLY | O_CLOEXEC);
+	must(defer_max >= 0);
+	set_defer_max("0");
+}
+
+void hugetlb_end(void)
+{
+	set_defer_max("64");
+	close(defer_max);
+	run("echo 0 > " HUGEPAGES "/nr_hugepages");
+}
+
 long hugetlb_free(void)
 {
-	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
-			"r");
+	FILE *f = fopen(HUGEPAGES "/free_hugepages", "r");
 	long nr;
 
 	must(f && fscanf(f, "%ld", &nr) == 1);
@@ -107,10 +156,13 @@ const char *net_receive(int fd, size_t len, unsigned int seed, off_t pos)
 	char *in = alloc_pages(len);
 	const char *wrong = NULL;
 	size_t done = 0;
-	ssize_t ret = 1;
+	ssize_t ret;
 
-	while (done < len && ret > 0) {
+	while (done < len) {
 		ret = read(fd, in + done, len - done);
+		/* Sockets in a map of BPF say EAGAIN if woken up too often. */
+		if (!ret || (ret < 0 && errno != EAGAIN))
+			break;
 		if (ret > 0)
 			done += ret;
 	}

@@ -8,6 +8,7 @@
 #define NET_UTIL_H
 
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
 
@@ -17,9 +18,16 @@
 void net_enter(int ns);
 /* Leaves the caller in ns[0]. */
 void net_make_link(int ns[2]);
+/* The kernel cuts the segments of TCP and UDP before zc0's driver gets them. */
+void net_cut_segments(bool on);
 struct sockaddr_in net_address(const char *addr, int port);
 
-/* Pages that hugetlb has not lent: what is lent may be referenced by the kernel. */
+/*
+ * A pool of hugetlb pages, and how many of them are not lent: what is lent may
+ * be referenced by the kernel.  To be started before there are namespaces.
+ */
+void hugetlb_start(void);
+void hugetlb_end(void);
 long hugetlb_free(void);
 
 /* TLS 1.2 in @direction, TLS_TX or TLS_RX; both ends have the same key. */

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../kselftest.h"
+#include "fail_util.h"
 #include "fs_util.h"
 #include "smb_io_util.h"
 #include "smb_util.h"
@@ -216,6 +218,102 @@ static void test_killed_lent(const void *options)
 	smb_umount_file(fd);
 }
 
+/*
+ * Reads and writes, each of which finds no memory somewhere on its way: it fails
+ * or it is complete, and what it held is free.  (Which shows after the test.)
+ */
+#define ATTEMPT_LEN	(5 * PAGE - 100)
+
+struct attempt {
+	int fd;
+	bool direct, write;
+	char *buf;
+	aio_context_t aio;
+	ssize_t ret;
+};
+
+static void try_syscall(void *arg)
+{
+	struct attempt *try = arg;
+
+	if (!try->direct)
+		posix_fadvise(try->fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (try->write)
+		try->ret = pwrite(try->fd, try->buf, ATTEMPT_LEN, 7);
+	else
+		try->ret = pread(try->fd, try->buf, ATTEMPT_LEN, 7);
+	if (!try->direct && try->write && fsync(try->fd))
+		try->ret = -1;
+}
+
+static void try_aio(void *arg)
+{
+	struct attempt *try = arg;
+	struct iocb iocb = {
+		.aio_lio_opcode	= try->write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+		.aio_fildes	= try->fd,
+		.aio_buf	= (uintptr_t)try->buf,
+		.aio_nbytes	= ATTEMPT_LEN,
+		.aio_offset	= 7,
+	}, *iocbs = &iocb;
+	struct io_event event;
+
+	try->ret = -1;
+	if (syscall(__NR_io_submit, try->aio, 1, &iocbs) == 1 &&
+	    syscall(__NR_io_getevents, try->aio, 1, 1, &event, NULL) == 1)
+		try->ret = event.res;
+}
+
+/* The last attempt is the one that has all the memory that it wants. */
+static void try_all(struct attempt *try, bool aio)
+{
+	unsigned int nr;
+
+	context("%s %s%s", try->direct ? "direct" : "buffered",
+		try->write ? "write" : "read", aio ? ", AIO" : "");
+	if (try->write)
+		pattern_fill(try->buf, ATTEMPT_LEN, NEW, 7);
+	else
+		memset(try->buf, 0, ATTEMPT_LEN);
+	nr = fail_each_allocation(aio ? try_aio : try_syscall, try);
+	check(nr > 0);
+	check_eq(try->ret, ATTEMPT_LEN);
+	if (try->write)
+		check_file_data(DIR "/file", ATTEMPT_LEN, NEW, 7);
+	else
+		check_pattern(try->buf, ATTEMPT_LEN, OLD, 7);
+}
+
+static void try_without_memory(const char *options, bool write)
+{
+	struct attempt try = {
+		.write = write, .buf = map_huge(HUGE, MAP_PRIVATE),
+	};
+	int direct;
+
+	must(!syscall(__NR_io_setup, 1, &try.aio));
+	for (direct = 0; direct < 2; direct++) {
+		smb_mount_share(smb_server.proxy_port, options);
+		try.direct = direct;
+		try.fd = smb_open_file(O_RDWR | (direct ? O_DIRECT : 0));
+		try_all(&try, false);
+		if (direct)
+			try_all(&try, true);
+		smb_umount_file(try.fd);
+	}
+}
+
+/* (Not what is signed, as the client takes it for good if it cannot check it.) */
+static void test_no_memory_read(const void *options)
+{
+	try_without_memory(options, false);
+}
+
+static void test_no_memory_write(const void *options)
+{
+	try_without_memory(options, true);
+}
+
 /* A buffer of vmalloc().  It is no module, but that has to be found out. */
 static void test_vmalloc(const void *options)
 {
@@ -331,6 +429,12 @@ static const struct dio_test others[] = {
 	{ "memory pressure, sealed", test_pressure, "cache=loose,seal" },
 	{ "killed reader", test_killed, "cache=none" },
 	{ "killed, memory lent", test_killed_lent, "cache=none" },
+	{ "no memory, read", test_no_memory_read, "cache=strict,rsize=8192" },
+	{ "no memory, write", test_no_memory_write, "cache=strict,wsize=8192" },
+	{ "no memory, read, sealed", test_no_memory_read, "seal" },
+	{ "no memory, write, sealed", test_no_memory_write, "seal" },
+	{ "no memory, read, no cache", test_no_memory_read, "cache=none" },
+	{ "no memory, write, no cache", test_no_memory_write, "cache=none" },
 	{ "kernel_read to vmalloc memory", test_vmalloc, "rsize=8192" },
 	{ "kernel_read, sealed", test_vmalloc, "seal" },
 	{ "block devices on a file", test_file_devs, "cache=none" },

@@ -13,9 +13,7 @@
 #include "../kselftest.h"
 #include "dio_util.h"
 #include "smb_io_util.h"
-
-#define ADDRESS		"10.9.0.1"
-#define KSMBD_PORT	445
+#include "smb_util.h"
 
 /* Memory with gaps cannot be registered as one piece. */
 static void test_gaps(const void *options)
@@ -86,6 +84,32 @@ static void test_splice(const void *options)
 	smb_umount_file(fd);
 }
 
+/* The same by RoCE */
+
+static void test_rxe_direct(const void *options)
+{
+	smb_server.address = RXE_ADDRESS;
+	smb_test_direct(options);
+}
+
+static void test_rxe_buffered(const void *options)
+{
+	smb_server.address = RXE_ADDRESS;
+	smb_test_buffered(options);
+}
+
+static void test_rxe_gaps(const void *options)
+{
+	smb_server.address = RXE_ADDRESS;
+	test_gaps(options);
+}
+
+static void test_rxe_large(const void *options)
+{
+	smb_server.address = RXE_ADDRESS;
+	test_large(options);
+}
+
 static const struct dio_test tests[] = {
 	{ "direct, vers=2.1", smb_test_direct, "vers=2.1,cache=none" },
 	{ "buffered, vers=2.1", smb_test_buffered, "vers=2.1,cache=loose" },
@@ -105,6 +129,11 @@ static const struct dio_test tests[] = {
 	{ "RDMA, large", test_large, "rdma,cache=none" },
 	{ "RDMA, pins", test_pins, "rdma,cache=none" },
 	{ "RDMA, splice", test_splice, "rdma,cache=none" },
+	{ "RoCE, direct", test_rxe_direct, "rdma,cache=none" },
+	{ "RoCE, buffered", test_rxe_buffered, "rdma,cache=strict" },
+	{ "RoCE, signed", test_rxe_direct, "rdma,sign,cache=none" },
+	{ "RoCE, gaps", test_rxe_gaps, "rdma,cache=none" },
+	{ "RoCE, large", test_rxe_large, "rdma,cache=none" },
 };
 
 static pid_t runner;
@@ -113,22 +142,20 @@ static void finish(void)
 {
 	if (getpid() != runner)
 		return;
-	run("./smb_loop.sh ksmbd-end");
+	ksmbd_end();
 	run("umount %s", SMB_DIR);
-	run("ip link del iovrdma");
 }
 
 int main(void)
 {
 	smb_server = (struct smb_server) {
-		.address = ADDRESS, .port = KSMBD_PORT,
+		.address = SIW_ADDRESS, .port = KSMBD_PORT,
 		.proxy_port = KSMBD_PORT,
 	};
 	runner = getpid();
 	run("mkdir -p %s %s", SMB_DIR, SMB_MNT);
 	run("mount -t tmpfs none %s", SMB_DIR);
-	run("./smb_loop.sh rdma %s", ADDRESS);
-	run("./smb_loop.sh ksmbd %s", SMB_DIR);
+	ksmbd_serve(SMB_DIR);
 	atexit(finish);
 	dio_run_tests(tests, ARRAY_SIZE(tests));
 }

@@ -5,7 +5,8 @@
 # smb_loop.sh samba-end
 # smb_loop.sh ksmbd DIR				share DIR by the kernel
 # smb_loop.sh ksmbd-end
-# smb_loop.sh rdma ADDRESS			a network with RDMA, on this address
+# smb_loop.sh net NAME ADDRESS siw|rxe		a network of this machine, with RDMA
+# smb_loop.sh net-end NAME
 # smb_loop.sh mount ADDRESS PORT MOUNT-POINT OPTION,...
 set -euo pipefail
 
@@ -94,11 +95,12 @@ ksmbd_end() {
 	rm -r $STATE
 }
 
-rdma_network() {
-	ip link add iovrdma type dummy
-	ip addr add "$1/24" dev iovrdma
-	ip link set iovrdma up
-	rdma link add iovrdma type siw netdev iovrdma
+# RDMA is by iWARP (siw) or by RoCE (rxe).
+net() {
+	ip link add "$1" type dummy
+	ip addr add "$2/24" dev "$1"
+	ip link set "$1" up
+	rdma link add "$1" type "$3" netdev "$1"
 }
 
 case "$1" in
@@ -106,7 +108,8 @@ samba)		samba "${@:2}" ;;
 samba-end)	samba_end ;;
 ksmbd)		ksmbd "$2" ;;
 ksmbd-end)	ksmbd_end ;;
-rdma)		rdma_network "$2" ;;
+net)		net "${@:2}" ;;
+net-end)	ip link del "$2" ;;
 mount)
 	mount -t cifs -o "port=$3,username=$USER,password=$PASSWORD,$5" \
 		"//$2/share" "$4"

@@ -11,6 +11,7 @@
 #include "proxy_util.h"
 
 #define SMB_PORT	1445		/* past the proxy */
+#define KSMBD_PORT	445
 #define SMB_PROXY_PORT	11445
 
 /* Names of the protocol; what is encrypted is known by its length only. */
@@ -19,6 +20,16 @@ enum smb_op { SMB_OTHER, SMB_READ = 8, SMB_WRITE = 9 };
 /* Shares @dir.  @setting is for smb.conf, and may be empty. */
 void smb_serve(const char *dir, const char *setting);
 void smb_end(void);
+
+/*
+ * The kernel's own server shares @dir, by TCP and by SMB Direct, on networks of
+ * this machine with RDMA, by iWARP and by RoCE.
+ */
+#define SIW_ADDRESS	"10.9.0.1"
+#define RXE_ADDRESS	"10.9.1.1"
+
+void ksmbd_serve(const char *dir);
+void ksmbd_end(void);
 
 void smb_mount(int port, const char *at, const char *options);
 

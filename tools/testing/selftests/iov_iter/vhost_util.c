@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See vhost_util.h. */
-#include <fcntl.h>
-#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <asm/byteorder.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -19,7 +17,6 @@
 
 #define IO_RING		2		/* after those for control and events */
 #define NR_DESCS	16
-#define PATIENCE_MS	60000
 #define READ_10		0x28
 #define WRITE_10	0x2a
 #define PROTECT		0x20		/* RDPROTECT, WRPROTECT: transfer, check */
@@ -73,40 +70,7 @@ void target_remove(const struct target *target)
 	run("cd " CONFIG "/core && rmdir %s/disk %s", store, store);
 }
 
-/* The ring */
-
-static void set_ring(struct vhost *vhost)
-{
-	struct vhost_vring_state state = { .index = IO_RING };
-	struct vhost_vring_file file = { .index = IO_RING };
-	struct vhost_vring_addr addr = {
-		.index		= IO_RING,
-		.desc_user_addr	= (uintptr_t)vhost->ring.desc,
-		.avail_user_addr = (uintptr_t)vhost->ring.avail,
-		.used_user_addr	= (uintptr_t)vhost->ring.used,
-	};
-
-	must(!ioctl(vhost->fd, VHOST_SET_VRING_BASE, &state));
-	state.num = NR_DESCS;
-	must(!ioctl(vhost->fd, VHOST_SET_VRING_NUM, &state));
-	must(!ioctl(vhost->fd, VHOST_SET_VRING_ADDR, &addr));
-	file.fd = vhost->kick;
-	must(!ioctl(vhost->fd, VHOST_SET_VRING_KICK, &file));
-	file.fd = vhost->call;
-	must(!ioctl(vhost->fd, VHOST_SET_VRING_CALL, &file));
-}
-
-/* All that a process can map, at the address where it is mapped */
-static void set_memory(struct vhost *vhost)
-{
-	char buf[sizeof(struct vhost_memory) +
-		 sizeof(struct vhost_memory_region)] = {};
-	struct vhost_memory *memory = (void *)buf;
-
-	memory->nregions = 1;
-	memory->regions[0].memory_size = (1ULL << 47) - VHOST_PAGE_SIZE;
-	must(!ioctl(vhost->fd, VHOST_SET_MEM_TABLE, memory));
-}
+/* The device */
 
 static void set_endpoint(struct vhost *vhost, unsigned long request)
 {
@@ -116,7 +80,7 @@ static void set_endpoint(struct vhost *vhost, unsigned long request)
 
 	strncpy(target.vhost_wwpn, vhost->target->wwn,
 		sizeof(target.vhost_wwpn) - 1);
-	must(!ioctl(vhost->fd, request, &target));
+	must(!ioctl(vhost->dev.fd, request, &target));
 }
 
 void vhost_open(struct vhost *vhost, const struct target *target)
@@ -127,20 +91,8 @@ void vhost_open(struct vhost *vhost, const struct target *target)
 	vhost->target = target;
 	if (target->pi)
 		features |= 1ULL << VIRTIO_SCSI_F_T10_PI;
-	vhost->fd = open("/dev/vhost-scsi", O_RDWR);
-	must(vhost->fd >= 0);
-	vhost->kick = eventfd(0, 0);
-	vhost->call = eventfd(0, 0);
-	must(vhost->kick >= 0 && vhost->call >= 0);
 	vhost->slots = alloc_pages(NR_SLOTS * sizeof(*vhost->slots));
-	vring_init(&vhost->ring, NR_DESCS,
-		   alloc_pages(vring_size(NR_DESCS, VHOST_PAGE_SIZE)),
-		   VHOST_PAGE_SIZE);
-
-	must(!ioctl(vhost->fd, VHOST_SET_OWNER));
-	must(!ioctl(vhost->fd, VHOST_SET_FEATURES, &features));
-	set_memory(vhost);
-	set_ring(vhost);
+	vring_open(&vhost->dev, "/dev/vhost-scsi", features, IO_RING, NR_DESCS);
 	set_endpoint(vhost, VHOST_SCSI_SET_ENDPOINT);
 }
 
@@ -151,11 +103,8 @@ void vhost_clear_endpoint(struct vhost *vhost)
 
 void vhost_close(struct vhost *vhost)
 {
-	close(vhost->fd);
-	close(vhost->kick);
-	close(vhost->call);
+	vring_close(&vhost->dev);
 	munmap(vhost->slots, NR_SLOTS * sizeof(*vhost->slots));
-	munmap(vhost->ring.desc, vring_size(NR_DESCS, VHOST_PAGE_SIZE));
 }
 
 /* Commands */
@@ -254,41 +203,26 @@ void vhost_submit(struct vhost *vhost, unsigned int nr,
 		  const struct vhost_cmd *cmd)
 {
 	struct vhost_slot *slot = &vhost->slots[nr];
-	struct vring_avail *avail = vhost->ring.avail;
 
 	slot->done = false;
 	memset(&slot->resp, 0xff, sizeof(slot->resp));
-	vhost->ring.desc[nr] = (struct vring_desc) {
+	vhost->dev.ring.desc[nr] = (struct vring_desc) {
 		.addr	= (uintptr_t)slot->table,
 		.len	= make_table(vhost, slot, cmd) * sizeof(*slot->table),
 		.flags	= VRING_DESC_F_INDIRECT,
 	};
-	avail->ring[avail->idx % NR_DESCS] = nr;
-	__atomic_store_n(&avail->idx, avail->idx + 1, __ATOMIC_RELEASE);
-	must(!eventfd_write(vhost->kick, 1));
-}
-
-static void reap(struct vhost *vhost)
-{
-	struct vring_used *used = vhost->ring.used;
-
-	while (vhost->used != __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE)) {
-		unsigned int nr = used->ring[vhost->used++ % NR_DESCS].id;
-
-		must(nr < NR_SLOTS);
-		vhost->slots[nr].done = true;
-	}
+	vring_submit(&vhost->dev, nr);
 }
 
 int vhost_wait(struct vhost *vhost, unsigned int nr)
 {
 	struct vhost_slot *slot = &vhost->slots[nr];
-	struct pollfd fd = { .fd = vhost->call, .events = POLLIN };
-	eventfd_t calls;
 
-	for (reap(vhost); !slot->done; reap(vhost)) {
-		must(poll(&fd, 1, PATIENCE_MS) == 1);
-		must(!eventfd_read(vhost->call, &calls));
+	while (!slot->done) {
+		unsigned int done = vring_wait(&vhost->dev);
+
+		must(done < NR_SLOTS);
+		vhost->slots[done].done = true;
 	}
 	return slot->resp.response << 8 | slot->resp.status;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A SCSI disk by way of vhost-scsi, for tests that look at what becomes of the
- * memory of its commands: the part of a virtual machine monitor that drives the
- * ring, without a virtual machine.  The addresses of the "guest" are those of
- * the test.
+ * memory of its commands.
  */
 #ifndef VHOST_UTIL_H
 #define VHOST_UTIL_H
@@ -12,9 +10,9 @@
 #include <stddef.h>
 #include <sys/uio.h>
 #include <linux/types.h>
-#include <linux/vhost.h>
-#include <linux/virtio_ring.h>
 #include <linux/virtio_scsi.h>
+
+#include "vring_util.h"
 
 /* A target of one disk */
 struct target {
@@ -59,13 +57,9 @@ struct vhost_slot {
 };
 
 struct vhost {
-	int fd;
 	/* private */
-	int kick;
-	int call;
+	struct vring_dev dev;
 	const struct target *target;
-	struct vring ring;
-	unsigned short used;
 	struct vhost_slot *slots;
 };
 

@@ -168,7 +168,7 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(3);
 
-	run("echo 2 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	hugetlb_start();
 	net_make_link(rig.ns);
 	rig.tx = new_socket(&rig, 0);
 	rig.rx = new_socket(&rig, 1);
@@ -178,6 +178,6 @@ int main(void)
 	test(&rig, ", unreadable", false, unreadable);
 	close(rig.tx);
 	close(rig.rx);
-	run("echo 0 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	hugetlb_end();
 	ksft_finished();
 }

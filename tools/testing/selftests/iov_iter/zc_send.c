@@ -20,12 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/errqueue.h>
-#include <linux/ethtool.h>
 #include <linux/if_alg.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
-#include <linux/sockios.h>
 #include <linux/udp.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
@@ -95,20 +93,9 @@ static void enter(const struct rig *rig, int side)
 	net_enter(rig->ns[side]);
 }
 
-static void set_offload(unsigned int cmd, bool on)
-{
-	struct ethtool_value value = { .cmd = cmd, .data = on };
-	struct ifreq ifr = { .ifr_name = "zc0", .ifr_data = (void *)&value };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-	must(fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr));
-	close(fd);
-}
-
 static void set_link(struct rig *rig, const struct link *link)
 {
-	set_offload(ETHTOOL_STSO, !link->segments);
-	set_offload(ETHTOOL_SGSO, !link->segments);
+	net_cut_segments(link->segments);
 	run("tc qdisc del dev zc0 root 2>/dev/null || true");
 	if (link->netem)
 		run("tc qdisc add dev zc0 root netem %s", link->netem);
@@ -122,23 +109,69 @@ static void set_link(struct rig *rig, const struct link *link)
 #define KEY	"0x0102030405060708090a0b0c0d0e0f1011121314"
 #define GCM_AES	"gcm_base(ctr(aes-generic),ghash-generic)"
 
-/* ESP from the sender to the receiver, not back */
+static const char addresses[] = "src " ADDR0 " dst " ADDR1;
+
+static void ipsec_state(int spi, const char *mode)
+{
+	run("ip xfrm state add %s proto esp spi %d mode %s aead '%s' %s 128",
+	    addresses, spi, mode, CIPHER, KEY);
+}
+
+/* From the sender to the receiver, not back */
+static void ipsec_policy(int side, const char *templates)
+{
+	run("ip xfrm policy add %s dir %s %s", addresses, side ? "in" : "out",
+	    templates);
+}
+
 static void ipsec(struct rig *rig, const char *mode)
 {
-	static const char address[] = "src " ADDR0 " dst " ADDR1;
+	char template[128];
 	int side;
 
+	sprintf(template, "tmpl %s proto esp spi 7 mode %s", addresses, mode);
 	for (side = 0; side < 2; side++) {
 		enter(rig, side);
-		run("ip xfrm state add %s proto esp spi 7 mode %s aead '%s' %s 128",
-		    address, mode, CIPHER, KEY);
-		run("ip xfrm policy add %s dir %s tmpl %s proto esp spi 7 mode %s",
-		    address, side ? "in" : "out", address, mode);
+		ipsec_state(7, mode);
+		ipsec_policy(side, template);
 	}
 	enter(rig, 0);
 }
 
-static void ipsec_end(struct rig *rig)
+static void ipsec_twice(struct rig *rig, const char *mode)
+{
+	char templates[256];
+	int side;
+
+	sprintf(templates, "tmpl %s proto esp spi 7 mode %s tmpl %s proto esp spi 8 mode %s",
+		addresses, mode, addresses, mode);
+	for (side = 0; side < 2; side++) {
+		enter(rig, side);
+		ipsec_state(7, mode);
+		ipsec_state(8, mode);
+		ipsec_policy(side, templates);
+	}
+	enter(rig, 0);
+}
+
+/* Bytes of a packet, on average, when the first state saw it */
+static unsigned long mean_packet(void)
+{
+	unsigned long bytes, packets = 0;
+	FILE *f = popen("ip -s xfrm state", "r");
+	char line[256];
+
+	must(f);
+	while (!packets && fgets(line, sizeof(line), f))
+		if (sscanf(line, " %lu(bytes), %lu(packets)", &bytes,
+			   &packets) != 2)
+			packets = 0;
+	pclose(f);
+	must(packets);
+	return bytes / packets;
+}
+
+static void ipsec_flush(struct rig *rig)
 {
 	int side;
 
@@ -148,6 +181,28 @@ static void ipsec_end(struct rig *rig)
 		run("ip xfrm policy flush && ip xfrm state flush");
 	}
 	enter(rig, 0);
+}
+
+/*
+ * With INET_ESP_OFFLOAD, the packets of TCP are cut and then encrypted where
+ * the device gets them, whether the device can do some of that or not.
+ */
+static void ipsec_end(struct rig *rig)
+{
+	must(mean_packet() > ETH_DATA_LEN);
+	ipsec_flush(rig);
+}
+
+/* If there is another transformation, TCP makes the packets small itself. */
+static void ipsec_twice_end(struct rig *rig)
+{
+	must(mean_packet() <= ETH_DATA_LEN);
+	ipsec_flush(rig);
+}
+
+static bool is_ipsec(const struct link *link)
+{
+	return link->end == ipsec_end || link->end == ipsec_twice_end;
 }
 
 /* From now on, the cipher works in the background. */
@@ -239,12 +294,14 @@ static const struct link links[] = {
 	{ .name = "a packet tap", .begin = tap, .end = tap_end },
 	{ .name = "nft dup", .begin = nft_dup, .end = nft_end },
 	{ .name = "XDP", .begin = xdp, .end = xdp_end },
-	{ .name = "ESP transport", .begin = ipsec, .arg = "transport",
-	  .end = ipsec_end },
-	{ .name = "ESP tunnel", .netem = "loss 3%", .begin = ipsec,
-	  .arg = "tunnel", .end = ipsec_end },
-	{ .name = "ESP transport, async", .begin = ipsec_async,
+	{ .name = "ESP in ESP", .begin = ipsec_twice, .arg = "transport",
+	  .end = ipsec_twice_end },
+	{ .name = "ESP transport, offload", .begin = ipsec,
 	  .arg = "transport", .end = ipsec_end },
+	{ .name = "ESP tunnel, offload", .netem = "loss 3%", .begin = ipsec,
+	  .arg = "tunnel", .end = ipsec_end },
+	{ .name = "ESP transport, offload, async", .netem = "delay 1ms",
+	  .begin = ipsec_async, .arg = "transport", .end = ipsec_end },
 };
 
 static void map_memory(struct rig *rig)
@@ -571,6 +628,30 @@ static void udp(struct rig *rig)
 	check_dgrams(rig, NR_DGRAMS);
 }
 
+static void set_cork(const struct rig *rig, int on)
+{
+	must(!setsockopt(rig->tx, IPPROTO_UDP, UDP_CORK, &on, sizeof(on)));
+}
+
+/* Datagrams in parts, some of them plain data */
+static void udp_corked(struct rig *rig)
+{
+	size_t a = 500, b = 400, c = DGRAM - a - b, pos;
+	unsigned int k;
+
+	open_pair(rig, SOCK_DGRAM);
+	for (k = 0; k < NR_DGRAMS; k++) {
+		pos = 1 + k * DGRAM;
+		set_cork(rig, 1);
+		must(send_zc(rig, pos, a) == (ssize_t)a);
+		must(send(rig->tx, rig->buf + pos + a, b, 0) == (ssize_t)b);
+		must(send_zc(rig, pos + a + b, c) == (ssize_t)c);
+		set_cork(rig, 0);
+	}
+	reap_all(rig);
+	check_dgrams(rig, NR_DGRAMS);
+}
+
 static void udp_gso(struct rig *rig)
 {
 	unsigned int k, len = GSO_SEGS * DGRAM;
@@ -672,6 +753,105 @@ static void udp_tun(struct rig *rig)
 	close(tun);
 }
 
+/* --- memory that changes */
+
+#define NR_QUEUED	8	/* datagrams, no more than TCP sends at once */
+
+static void queue_some(struct rig *rig, int type, const char *netem)
+{
+	int k;
+
+	open_pair(rig, type);
+	run("tc qdisc add dev zc0 root netem %s", netem);
+	for (k = 0; k < NR_QUEUED; k++)
+		must(send_zc(rig, 1 + k * DGRAM, DGRAM) == DGRAM);
+}
+
+/* After fork(), who writes gets pages of their own; the queue has the others. */
+static void fork_and_write(struct rig *rig, bool child_writes)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid) {
+		if (child_writes)
+			pattern_fill(rig->buf, USED, SEED + 1, 0);
+		else
+			pause();
+		_exit(0);
+	}
+	if (!child_writes) {
+		pattern_fill(rig->buf, USED, SEED + 1, 0);
+		must(!kill(pid, SIGKILL));
+	}
+	must(waitpid(pid, NULL, 0) == pid);
+}
+
+/* What netem has is lost, and sent again from where it is. */
+static void tcp_forked(struct rig *rig, bool child_writes)
+{
+	queue_some(rig, SOCK_STREAM, "delay 200s");
+	fork_and_write(rig, child_writes);
+	run("tc qdisc del dev zc0 root");
+	rig->wrong = net_receive(rig->rx, NR_QUEUED * DGRAM, SEED, 1);
+	reap_all(rig);
+	pattern_fill(rig->buf, USED, SEED, 0);
+}
+
+static void udp_forked(struct rig *rig, bool child_writes)
+{
+	queue_some(rig, SOCK_DGRAM, "delay 1s");
+	fork_and_write(rig, child_writes);
+	reap_all(rig);
+	check_dgrams(rig, NR_QUEUED);
+	run("tc qdisc del dev zc0 root");
+	pattern_fill(rig->buf, USED, SEED, 0);
+}
+
+static void tcp_child_writes(struct rig *rig)
+{
+	tcp_forked(rig, true);
+}
+
+static void tcp_parent_writes(struct rig *rig)
+{
+	tcp_forked(rig, false);
+}
+
+static void udp_child_writes(struct rig *rig)
+{
+	udp_forked(rig, true);
+}
+
+static void udp_parent_writes(struct rig *rig)
+{
+	udp_forked(rig, false);
+}
+
+/* What has been completed is the owner's again. */
+static void tcp_written_late(struct rig *rig)
+{
+	open_pair(rig, SOCK_STREAM);
+	must(send_zc(rig, 1, CHUNK) == CHUNK);
+	reap_all(rig);
+	pattern_fill(rig->buf, USED, SEED + 1, 0);
+	rig->wrong = rig->wrong ?: net_receive(rig->rx, CHUNK, SEED, 1);
+	pattern_fill(rig->buf, USED, SEED, 0);
+}
+
+/* Closed with data queued that nobody is to get */
+static void tcp_reset(struct rig *rig)
+{
+	struct linger at_once = { .l_onoff = 1 };
+
+	queue_some(rig, SOCK_STREAM, "delay 200s");
+	must(!setsockopt(rig->tx, SOL_SOCKET, SO_LINGER, &at_once,
+			 sizeof(at_once)));
+	close(rig->tx);
+	rig->tx = -1;
+	run("tc qdisc del dev zc0 root");
+}
+
 /* --- the receiver and its namespace go away while packets are on their way */
 
 static void gone(struct rig *rig, int type)
@@ -709,7 +889,7 @@ static void udp_gone(struct rig *rig)
 	gone(rig, SOCK_DGRAM);
 }
 
-/* What is not for all links or memory is tried once, or with hugetlb. */
+/* Some are for the first link only, or for no memory but hugetlb. */
 static const struct method {
 	const char *name;
 	void (*run)(struct rig *rig);
@@ -727,7 +907,14 @@ static const struct method {
 	{ "TCP, registered, killed", tcp_fixed_killed, true, false },
 	{ "UDP, registered", udp_fixed, true, false },
 	{ "UDP GSO, registered", udp_gso_fixed, true, false },
+	{ "UDP, corked", udp_corked, true, false },
 	{ "UDP to a TUN", udp_tun, false, false },
+	{ "TCP, the child writes", tcp_child_writes, false, true },
+	{ "TCP, the parent writes", tcp_parent_writes, false, true },
+	{ "UDP, the child writes", udp_child_writes, false, true },
+	{ "UDP, the parent writes", udp_parent_writes, false, true },
+	{ "TCP, written when done", tcp_written_late, false, true },
+	{ "TCP, reset", tcp_reset, false, true },
 	{ "TCP, receiver gone", tcp_gone, false, false },
 	{ "UDP, receiver gone", udp_gone, false, false },
 };
@@ -766,12 +953,13 @@ static void test(struct rig *rig, const struct method *method)
 static bool wanted(const struct rig *rig, const struct method *method)
 {
 	/* There is no UDP GSO with IPsec. */
-	if (rig->link->end == ipsec_end &&
+	if (is_ipsec(rig->link) &&
 	    (method->run == udp_gso || method->run == udp_gso_fixed))
 		return false;
-	if (rig->memory != HUGETLB)
-		return method->all_memory && !rig->link->begin;
-	return method->all_links || rig->link == links;
+	if (rig->link != links && !method->all_links)
+		return false;
+	return rig->memory == HUGETLB ||
+	       (method->all_memory && !rig->link->begin);
 }
 
 static unsigned int for_all(struct rig *rig,
@@ -807,9 +995,9 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(for_all(&rig, NULL));
 
-	run("echo 2 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	hugetlb_start();
 	net_make_link(rig.ns);
 	for_all(&rig, test);
-	run("echo 0 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	hugetlb_end();
 	ksft_finished();
 }
