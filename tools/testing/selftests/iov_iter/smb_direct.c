@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The SMB client and the kernel's own server, by TCP and by SMB Direct, which
- * registers the memory of larger reads and writes with an RDMA adapter.  (What
- * is sealed cannot be tested, as the server drops its header with SMB Direct.)
+ * registers the memory of larger reads and writes with an RDMA adapter.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -84,30 +83,27 @@ static void test_splice(const void *options)
 	smb_umount_file(fd);
 }
 
-/* The same by RoCE */
-
-static void test_rxe_direct(const void *options)
+/* The other connection is to a network that the server tells of. */
+static void with_channels(void (*test)(const void *), const void *options)
 {
-	smb_server.address = RXE_ADDRESS;
-	smb_test_direct(options);
+	const char *other = "/tmp/smb_channels";
+
+	run("mkdir -p %s", other);
+	run("./smb_loop.sh mount %s %d %s %s", smb_server.address, KSMBD_PORT,
+	    other, (const char *)options);
+	run("grep -q 'Extra Channels: 1' /proc/fs/cifs/DebugData");
+	test(options);
+	run("umount %s", other);
 }
 
-static void test_rxe_buffered(const void *options)
+static void test_channels_direct(const void *options)
 {
-	smb_server.address = RXE_ADDRESS;
-	smb_test_buffered(options);
+	with_channels(smb_test_direct, options);
 }
 
-static void test_rxe_gaps(const void *options)
+static void test_channels_buffered(const void *options)
 {
-	smb_server.address = RXE_ADDRESS;
-	test_gaps(options);
-}
-
-static void test_rxe_large(const void *options)
-{
-	smb_server.address = RXE_ADDRESS;
-	test_large(options);
+	with_channels(smb_test_buffered, options);
 }
 
 static const struct dio_test tests[] = {
@@ -118,6 +114,12 @@ static const struct dio_test tests[] = {
 	{ "direct, sealed", smb_test_direct, "vers=3.1.1,seal,cache=none" },
 	{ "buffered, sealed", smb_test_buffered, "vers=3.0,seal,cache=strict" },
 	{ "files, sealed", smb_test_files, "vers=3.1.1,seal,cache=strict" },
+	{ "two channels, direct", test_channels_direct,
+	  "multichannel,max_channels=2,cache=none" },
+	{ "two channels, buffered", test_channels_buffered,
+	  "multichannel,max_channels=2" },
+	{ "two channels, sealed", test_channels_direct,
+	  "multichannel,max_channels=2,seal,cache=none" },
 	{ "RDMA, direct", smb_test_direct, "rdma,vers=3.1.1,cache=none" },
 	{ "RDMA, direct, 3.0", smb_test_direct, "rdma,vers=3.0,cache=strict" },
 	{ "RDMA, buffered", smb_test_buffered, "rdma,cache=strict" },
@@ -125,15 +127,12 @@ static const struct dio_test tests[] = {
 	/* without registered memory */
 	{ "RDMA, signed", smb_test_direct, "rdma,sign,cache=none" },
 	{ "RDMA, signed, buffered", smb_test_buffered, "rdma,sign" },
+	{ "RDMA, sealed", smb_test_direct, "rdma,seal,cache=none" },
+	{ "RDMA, sealed, buffered", smb_test_buffered, "rdma,seal" },
 	{ "RDMA, gaps", test_gaps, "rdma,cache=none" },
 	{ "RDMA, large", test_large, "rdma,cache=none" },
 	{ "RDMA, pins", test_pins, "rdma,cache=none" },
 	{ "RDMA, splice", test_splice, "rdma,cache=none" },
-	{ "RoCE, direct", test_rxe_direct, "rdma,cache=none" },
-	{ "RoCE, buffered", test_rxe_buffered, "rdma,cache=strict" },
-	{ "RoCE, signed", test_rxe_direct, "rdma,sign,cache=none" },
-	{ "RoCE, gaps", test_rxe_gaps, "rdma,cache=none" },
-	{ "RoCE, large", test_rxe_large, "rdma,cache=none" },
 };
 
 static pid_t runner;
@@ -149,7 +148,7 @@ static void finish(void)
 int main(void)
 {
 	smb_server = (struct smb_server) {
-		.address = SIW_ADDRESS, .port = KSMBD_PORT,
+		.address = RDMA_ADDRESS, .port = KSMBD_PORT,
 		.proxy_port = KSMBD_PORT,
 	};
 	runner = getpid();

@@ -89,10 +89,8 @@ static const struct ksmbd_mount {
 } ksmbd_mounts[] = {
 	{ "ksmbd", LOOPBACK, "vers=3.1.1,cache=none", 0 },
 	{ "ksmbd seal", LOOPBACK, "vers=3.1.1,seal", 0 },
-	{ "siw send", SIW_ADDRESS, "rdma,cache=none", REGISTER_NONE },
-	{ "siw write", SIW_ADDRESS, "rdma,cache=none", REGISTER_ALL },
-	{ "rxe send", RXE_ADDRESS, "rdma,cache=none", REGISTER_NONE },
-	{ "rxe write", RXE_ADDRESS, "rdma,cache=none", REGISTER_ALL },
+	{ "siw send", RDMA_ADDRESS, "rdma,cache=none", REGISTER_NONE },
+	{ "siw write", RDMA_ADDRESS, "rdma,cache=none", REGISTER_ALL },
 };
 
 static const struct ksmbd_mount *ksmbd_mount;

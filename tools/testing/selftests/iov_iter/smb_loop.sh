@@ -5,7 +5,7 @@
 # smb_loop.sh samba-end
 # smb_loop.sh ksmbd DIR				share DIR by the kernel
 # smb_loop.sh ksmbd-end
-# smb_loop.sh net NAME ADDRESS siw|rxe		a network of this machine, with RDMA
+# smb_loop.sh net NAME ADDRESS [siw]		a network of this machine, with RDMA
 # smb_loop.sh net-end NAME
 # smb_loop.sh mount ADDRESS PORT MOUNT-POINT OPTION,...
 set -euo pipefail
@@ -78,6 +78,7 @@ ksmbd() {
 	cat >$STATE/ksmbd.conf <<-END
 		[global]
 		server min protocol = SMB2_10
+		server multi channel support = yes
 		smb3 encryption = auto
 		[share]
 		path = $1
@@ -95,12 +96,12 @@ ksmbd_end() {
 	rm -r $STATE
 }
 
-# RDMA is by iWARP (siw) or by RoCE (rxe).
+# RDMA is by iWARP.
 net() {
 	ip link add "$1" type dummy
 	ip addr add "$2/24" dev "$1"
 	ip link set "$1" up
-	rdma link add "$1" type "$3" netdev "$1"
+	[ -z "${3-}" ] || rdma link add "$1" type "$3" netdev "$1"
 }
 
 case "$1" in

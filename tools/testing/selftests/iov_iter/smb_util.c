@@ -82,24 +82,18 @@ void smb_end(void)
 	run("./smb_loop.sh samba-end");
 }
 
-/*
- * The client fills the queue of the receives that it allows, by default 255.
- * When it disconnects it waits for one more receive, for which the queue of rxe
- * has room if it is not 255, but 254: else the kernel warns.
- */
 void ksmbd_serve(const char *dir)
 {
-	run("echo 254 >/proc/fs/cifs/smbd_receive_credit_max");
-	run("./smb_loop.sh net iovsiw %s siw", SIW_ADDRESS);
-	run("./smb_loop.sh net iovrxe %s rxe", RXE_ADDRESS);
+	run("./smb_loop.sh net iovrdma %s siw", RDMA_ADDRESS);
+	run("./smb_loop.sh net iovtcp %s", TCP_ADDRESS);
 	run("./smb_loop.sh ksmbd %s", dir);
 }
 
 void ksmbd_end(void)
 {
 	run("./smb_loop.sh ksmbd-end");
-	run("./smb_loop.sh net-end iovrxe");
-	run("./smb_loop.sh net-end iovsiw");
+	run("./smb_loop.sh net-end iovtcp");
+	run("./smb_loop.sh net-end iovrdma");
 }
 
 void smb_mount(int port, const char *at, const char *options)

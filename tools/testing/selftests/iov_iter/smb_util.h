@@ -22,11 +22,11 @@ void smb_serve(const char *dir, const char *setting);
 void smb_end(void);
 
 /*
- * The kernel's own server shares @dir, by TCP and by SMB Direct, on networks of
- * this machine with RDMA, by iWARP and by RoCE.
+ * The kernel's own server shares @dir on two networks of this machine, by TCP on
+ * both, and by SMB Direct on the one that has RDMA, by iWARP.
  */
-#define SIW_ADDRESS	"10.9.0.1"
-#define RXE_ADDRESS	"10.9.1.1"
+#define RDMA_ADDRESS	"10.9.0.1"
+#define TCP_ADDRESS	"10.9.1.1"
 
 void ksmbd_serve(const char *dir);
 void ksmbd_end(void);
