@@ -97,8 +97,11 @@ size_t step_run_pages(struct page *page, size_t offset, size_t len,
 	offset %= PAGE_SIZE;
 
 	for (;;) {
-		size_t part = min(len, folio_rest(page, offset));
+		size_t part = len;
 
+		/* The folio matters only to what leaves the page. */
+		if (offset + len > PAGE_SIZE)
+			part = min(len, folio_rest(page, offset));
 		if (!run_list_add(ctx, page, offset, part))
 			return len;
 		len -= part;
