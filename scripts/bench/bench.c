@@ -12,55 +12,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
-
-#define KIB		1024UL
-#define MIB		(1024 * KIB)
-#define PAGE		(4 * KIB)
-#define HUGE		(2 * MIB)
-#define BUF_SIZE	(16 * MIB)
+#include "util.h"
 
 static int driver;
 static char *small, *huge;	/* BUF_SIZE of 4 KiB pages, of huge pages */
-
-static char *buffer(int advice)
-{
-	char *p = mmap(NULL, BUF_SIZE + HUGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		err(1, "mmap");
-	p += -(unsigned long)p % HUGE;
-	if (madvise(p, BUF_SIZE, advice))
-		err(1, "madvise");
-	memset(p, 1, BUF_SIZE);
-	return p;
-}
-
-/* A buffer is what its name says, or the numbers mean nothing. */
-static void check_buffer(const char *p, unsigned long want_kib)
-{
-	unsigned long start, end, kib, found = 0;
-	FILE *f = fopen("/proc/self/smaps", "r");
-	char line[256];
-	int in = 0;
-
-	if (!f)
-		err(1, "smaps");
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			in = start < (unsigned long)p + BUF_SIZE &&
-			     end > (unsigned long)p;
-		else if (in && sscanf(line, "AnonHugePages: %lu", &kib) == 1)
-			found += kib;
-	}
-	fclose(f);
-	if (found != want_kib)
-		errx(1, "%lu KiB of huge pages, not %lu", found, want_kib);
-}
 
 /* Nanoseconds of one loop, or -1 if this kernel cannot do it */
 static double run(enum bench_iter iter, enum bench_op op, const char *buf,
@@ -77,22 +35,6 @@ static double run(enum bench_iter iter, enum bench_op op, const char *buf,
 		if (ioctl(driver, BENCH_IOC_RUN, &req))
 			return -1;
 	return (double)req.ns / req.loops;
-}
-
-static void row(const char *name, double ns)
-{
-	if (ns < 0)
-		printf("row\t%s\t-\n", name);
-	else
-		printf("row\t%s\t%.1f\n", name, ns);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
 /* Nanoseconds of one direct read */
@@ -187,8 +129,6 @@ int main(void)
 		err(1, "/dev/iov_iter_bench");
 	small = buffer(MADV_NOHUGEPAGE);
 	huge = buffer(MADV_HUGEPAGE);
-	check_buffer(small, 0);
-	check_buffer(huge, BUF_SIZE / KIB);
 
 	table();
 	copies();
