@@ -118,6 +118,29 @@ long hugetlb_free(void)
 	return nr;
 }
 
+const char *const memory_name[NR_MEMORIES] = {
+	"pages", "a huge page", "hugetlb"
+};
+
+char *map_memory(enum memory memory)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char *p;
+
+	if (memory == HUGETLB) {
+		p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+			 flags | MAP_HUGETLB, -1, 0);
+		must(p != MAP_FAILED);
+		return p;
+	}
+	p = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+	must(p != MAP_FAILED);
+	p = (char *)(((unsigned long)p + HUGE - 1) & ~(HUGE - 1));
+	must(!madvise(p, HUGE, memory == HUGE_PAGE ? MADV_HUGEPAGE :
+						     MADV_NOHUGEPAGE));
+	return p;
+}
+
 int bpf(int cmd, union bpf_attr *attr)
 {
 	return syscall(__NR_bpf, cmd, attr, sizeof(*attr));

@@ -11,6 +11,14 @@
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
+
+#ifndef SO_ZEROCOPY
+#define SO_ZEROCOPY	60
+#endif
+#ifndef MSG_ZEROCOPY
+#define MSG_ZEROCOPY	0x4000000
+#endif
 
 #define ADDR0	"10.8.0.1"
 #define ADDR1	"10.8.0.2"
@@ -29,6 +37,15 @@ struct sockaddr_in net_address(const char *addr, int port);
 void hugetlb_start(void);
 void hugetlb_end(void);
 long hugetlb_free(void);
+
+/* What to send from: HUGE bytes at a multiple of HUGE */
+#define HUGE	(2UL << 20)
+
+enum memory { SMALL_PAGES, HUGE_PAGE, HUGETLB, NR_MEMORIES };
+
+extern const char *const memory_name[NR_MEMORIES];
+
+char *map_memory(enum memory memory);
 
 /* TLS 1.2 in @direction, TLS_TX or TLS_RX; both ends have the same key. */
 void net_start_tls(int fd, int direction);

@@ -26,14 +26,6 @@
 #include "iov_iter_util.h"
 #include "net_util.h"
 
-#ifndef SO_ZEROCOPY
-#define SO_ZEROCOPY	60
-#endif
-#ifndef MSG_ZEROCOPY
-#define MSG_ZEROCOPY	0x4000000
-#endif
-
-#define HUGE		(2UL << 20)
 #define SIZE		(512 * 1024UL)
 #define CHUNK		40000UL		/* 2 records of 16 KiB, and a rest */
 #define SEED		11

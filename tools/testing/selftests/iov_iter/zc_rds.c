@@ -21,14 +21,6 @@
 #include "iov_iter_util.h"
 #include "net_util.h"
 
-#ifndef SO_ZEROCOPY
-#define SO_ZEROCOPY	60
-#endif
-#ifndef MSG_ZEROCOPY
-#define MSG_ZEROCOPY	0x4000000
-#endif
-
-#define HUGE		(2UL << 20)
 #define SIZE		60001UL
 #define NR_MESSAGES	20
 #define SEED		9

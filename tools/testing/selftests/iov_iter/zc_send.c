@@ -36,17 +36,10 @@
 #include "iov_iter_util.h"
 #include "net_util.h"
 
-#ifndef SO_ZEROCOPY
-#define SO_ZEROCOPY	60
-#endif
-#ifndef MSG_ZEROCOPY
-#define MSG_ZEROCOPY	0x4000000
-#endif
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT	103
 #endif
 
-#define HUGE		(2UL << 20)
 #define PAGE		4096UL
 #define TCP_SIZE	(512 * 1024UL)
 #define USED	(TCP_SIZE + PAGE)	/* of the huge page */
@@ -67,12 +60,6 @@ struct link {
 	void (*begin)(struct rig *rig, const char *arg);
 	const char *arg;
 	void (*end)(struct rig *rig);
-};
-
-enum memory { SMALL_PAGES, HUGE_PAGE, HUGETLB, NR_MEMORIES };
-
-static const char *const memory_name[NR_MEMORIES] = {
-	"pages", "a huge page", "hugetlb"
 };
 
 struct rig {
@@ -312,26 +299,6 @@ static const struct link links[] = {
 	{ .name = "ESP transport, offload, async", .netem = "delay 1ms",
 	  .begin = ipsec_async, .arg = "transport", .end = ipsec_end },
 };
-
-static void map_memory(struct rig *rig)
-{
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	char *p;
-
-	if (rig->memory == HUGETLB) {
-		p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
-			 flags | MAP_HUGETLB, -1, 0);
-		must(p != MAP_FAILED);
-	} else {
-		p = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, flags, -1, 0);
-		must(p != MAP_FAILED);
-		p = (char *)(((unsigned long)p + HUGE - 1) & ~(HUGE - 1));
-		must(!madvise(p, HUGE, rig->memory == HUGE_PAGE ?
-			      MADV_HUGEPAGE : MADV_NOHUGEPAGE));
-	}
-	pattern_fill(p, USED, SEED, 0);
-	rig->buf = p;
-}
 
 /* --- completions */
 
@@ -934,7 +901,8 @@ static void test(struct rig *rig, const struct method *method)
 	long free_before = hugetlb_free();
 	int tries = 100;
 
-	map_memory(rig);
+	rig->buf = map_memory(rig->memory);
+	pattern_fill(rig->buf, USED, SEED, 0);
 	rig->wrong = NULL;
 	method->run(rig);
 	if (rig->tx >= 0)

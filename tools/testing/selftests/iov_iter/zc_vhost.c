@@ -36,7 +36,6 @@
 #include "net_util.h"
 #include "vring_util.h"
 
-#define HUGE		(2UL << 20)
 #define PAGE		4096UL
 #define NR_PACKETS	32
 #define STEP		30011UL		/* from packet to packet */
@@ -53,12 +52,6 @@
 #define PATIENCE_MS	30000
 
 #define PARAMETER	"/sys/module/vhost_net/parameters/experimental_zcopytx"
-
-enum memory { SMALL_PAGES, HUGE_PAGE, HUGETLB, NR_MEMORIES };
-
-static const char *const memory_name[NR_MEMORIES] = {
-	"pages", "a huge page", "hugetlb"
-};
 
 /* What precedes the data of a packet, up to TCP's header if it is to be cut */
 struct head {
@@ -152,26 +145,6 @@ static void open_rx(struct rig *rig)
 			 sizeof(size)));
 	must(!bind(rig->rx, (void *)&addr, sizeof(addr)));
 	net_enter(rig->ns[0]);
-}
-
-static void map_memory(struct rig *rig)
-{
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	char *p;
-
-	if (rig->memory == HUGETLB) {
-		p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
-			 flags | MAP_HUGETLB, -1, 0);
-		must(p != MAP_FAILED);
-	} else {
-		p = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, flags, -1, 0);
-		must(p != MAP_FAILED);
-		p = (char *)(((unsigned long)p + HUGE - 1) & ~(HUGE - 1));
-		must(!madvise(p, HUGE, rig->memory == HUGE_PAGE ?
-			      MADV_HUGEPAGE : MADV_NOHUGEPAGE));
-	}
-	pattern_fill(p, HUGE, SEED, 0);
-	rig->buf = p;
 }
 
 static void unmap_memory(struct rig *rig)
@@ -504,7 +477,8 @@ static void test(struct rig *rig, const struct method *method)
 
 	rig->wrong = NULL;
 	rig->gso = method->gso;
-	map_memory(rig);
+	rig->buf = map_memory(rig->memory);
+	pattern_fill(rig->buf, HUGE, SEED, 0);
 	open_rx(rig);
 	vhost_start(rig);
 	method->run(rig);
