@@ -135,11 +135,11 @@ class Column:
 def table(base_path, patched_path):
     columns = base, patched = Column(base_path), Column(patched_path)
     wrong = not base.rows
-    print(f"{'path':20}{'base':16}{'patched':16}")
+    print(f"{'path':25}{'base':16}{'patched':16}")
     for row in dict.fromkeys([*base.rows, *patched.rows]):
         bad = not base.all_in(row, BAD) or not patched.all_in(row, GOOD)
         cells = "".join(f"{column.cell(row):16}" for column in columns)
-        print(f"{row:20}{cells}{'<- wrong' if bad else ''}".rstrip())
+        print(f"{row:25}{cells}{'<- wrong' if bad else ''}".rstrip())
         wrong |= bad
     for name, column in zip(("base", "patched"), columns):
         if column.errors:
