@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs in the guest of "make bench", after bench.c and as that does: what it costs
- * to send 1 MiB by TCP to oneself, both ends together, and to read and write
- * 1 MiB of a file, FILE if that is given.
+ * Runs in the guest of "make bench" and prints lines as bench.c does: what it
+ * costs to send 1 MiB by TCP to oneself, both ends together; or, if a file is
+ * given, to write and to read 1 MiB of that.
  */
 #define _GNU_SOURCE
 #include <err.h>

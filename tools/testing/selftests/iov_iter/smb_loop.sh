@@ -5,7 +5,7 @@
 # smb_loop.sh samba-end
 # smb_loop.sh ksmbd DIR				share DIR by the kernel
 # smb_loop.sh ksmbd-end
-# smb_loop.sh net NAME ADDRESS [siw]		a network of this machine, with RDMA
+# smb_loop.sh net NAME ADDRESS [siw]		a network of this machine, or with RDMA
 # smb_loop.sh net-end NAME
 # smb_loop.sh mount ADDRESS PORT MOUNT-POINT OPTION,...
 set -euo pipefail
@@ -96,7 +96,7 @@ ksmbd_end() {
 	rm -r $STATE
 }
 
-# RDMA is by iWARP.
+# RDMA, if it is wanted, is by iWARP.
 net() {
 	ip link add "$1" type dummy
 	ip addr add "$2/24" dev "$1"
