@@ -35,8 +35,9 @@ struct run_list {
 };
 
 /* Whether a run goes on with @page at @offset */
-static bool run_continues(const struct bio_vec *run, const struct page *page,
-			  size_t offset)
+static __always_inline
+bool run_continues(const struct bio_vec *run, const struct page *page,
+		   size_t offset)
 {
 	size_t end = run->bv_offset + (size_t)run->bv_len;
 
@@ -45,9 +46,10 @@ static bool run_continues(const struct bio_vec *run, const struct page *page,
 	       compound_head(page) == compound_head(run->bv_page);
 }
 
-/* Add memory of one folio, if there is room. */
-static bool run_list_add(struct run_list *list, struct page *page,
-			 size_t offset, size_t len)
+/* Add memory of one folio, if there is room.  Inlined for BVECs of pages. */
+static __always_inline
+bool run_list_add(struct run_list *list, struct page *page, size_t offset,
+		  size_t len)
 {
 	struct bio_vec *run = &list->runs[list->nr_runs];
 
