@@ -114,7 +114,7 @@ size_t step_run_pages(struct page *page, size_t offset, size_t len,
 	}
 }
 
-/* Pages that have nothing to do with each other, such as those of vmalloc() */
+/* Pages in no order, such as those of vmalloc() or kmap() */
 static size_t run_list_add_pages(struct run_list *list, struct page **pages,
 				 unsigned int nr_pages, size_t offset,
 				 size_t len)
@@ -156,7 +156,7 @@ size_t step_run_kernel(void *base, size_t len, size_t done, void *ctx)
 {
 	struct run_list *list = ctx;
 
-	if (is_vmalloc_or_module_addr(base))
+	if (is_vmalloc_or_module_addr(base) || is_kmap_addr(base))
 		return run_list_add_vmalloc(list, base, len);
 	if (likely(virt_addr_valid(base) && virt_addr_valid(base + len - 1)))
 		return step_run_pages(virt_to_page(base), offset_in_page(base),
@@ -195,8 +195,9 @@ static size_t extract_pipe_runs(struct iov_iter *i, size_t maxsize,
  * @maxsize: The most bytes to extract
  * @gup_flags: As for iov_iter_extract_pages()
  *
- * Memory that is adjacent and in one folio becomes one entry, whatever @i is: a
- * huge page is a single one.  Entries follow each other as the bytes do in @i,
+ * Memory that is adjacent and in one folio becomes one entry: a huge page is a
+ * single one.  Segments of user memory that meet within a page are two entries,
+ * as that page is held twice.  Entries follow each other as the bytes do in @i,
  * at any offset; segments need not meet at page boundaries as in a list of
  * pages.  Each entry has an offset into its first page that is less than
  * PAGE_SIZE.
