@@ -791,6 +791,23 @@ static void zc_user(struct kunit *test)
 	zc_end(&z);
 }
 
+/* T62: segments that meet within a page, each of which brings a reference */
+static void zc_user_parts(struct kunit *test)
+{
+	struct iovec iov[2 * MAX_SKB_FRAGS];
+	struct iov_iter iter;
+	struct zc_test z;
+	unsigned int k;
+
+	zc_start(test, &z);
+	for (k = 0; k < ARRAY_SIZE(iov); k++)
+		iov[k] = (struct iovec){ (void __user *)z.m->addr + 64 * k, 64 };
+	iov_iter_init(&iter, ITER_SOURCE, iov, k, 64 * k);
+	KUNIT_EXPECT_EQ(test, 0, zc_add(&z, &iter, 64 * k));
+	zc_expect(&z, page_address(z.m->huge), 64 * k, 1, FOLL_GET);
+	zc_end(&z);
+}
+
 /* T67: what is left when a later segment cannot be had, and when it is full */
 static void zc_user_fault(struct kunit *test)
 {
@@ -886,6 +903,7 @@ static struct kunit_case skb_frag_cases[] = {
 	KUNIT_CASE_PARAM(frag_ops, layout_gen_params),
 	KUNIT_CASE(frag_random),
 	KUNIT_CASE(zc_user),
+	KUNIT_CASE(zc_user_parts),
 	KUNIT_CASE(zc_user_fault),
 	KUNIT_CASE(zc_full),
 	KUNIT_CASE(zc_kvec),
