@@ -49,11 +49,11 @@ samba() {
 		cache directory = $STATE
 		private dir = $STATE
 		ncalrpc dir = $STATE/ncalrpc
+		store dos attributes = no
 		${3-}
 		[share]
 		path = $1
 		read only = no
-		store dos attributes = no
 		map archive = no
 	END
 	printf '%s\n' $PASSWORD $PASSWORD |

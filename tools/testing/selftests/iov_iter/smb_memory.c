@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the SMB client does with the memory of those who read and write, if that
- * is a mapping of a file, if it cannot be had, or if there is no memory for the
- * client itself.  Each of it went wrong once.
+ * is a mapping of a file, if it cannot be had, if it is needed once more after it
+ * was sent, or if there is no memory for the client itself.  Each of it went
+ * wrong once.
  */
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <sys/klog.h>
@@ -15,7 +17,7 @@
 #include "fail_util.h"
 #include "smb_util.h"
 
-#define DIR		"/tmp/smb_memory"
+#define DIR		"/var/tmp/smb_memory_share"	/* on a disk */
 #define MOUNT_POINT	"/tmp/smb_memory_mnt"
 #define OTHER		"/var/tmp/smb_memory"	/* on a disk */
 
@@ -160,6 +162,42 @@ static void test_bad_memory(void)
 }
 
 /*
+ * The client fills the holes of a file from one buffer of zeroes, which has to be
+ * left alone by the cipher of a sealed share.  That a file has holes is what
+ * Samba keeps in an xattr.
+ */
+#define HOLE	(16 * PAGE)
+
+static const char *fill_holes(int fd)
+{
+	char *data = alloc_pages(4 * HOLE), *found = alloc_pages(4 * HOLE);
+	bool kept;
+	int k;
+
+	pattern_fill(data, 4 * HOLE, SEED, 0);
+	must(pwrite(fd, data, 4 * HOLE, 0) == 4 * HOLE);
+	for (k = 0; k < 4; k += 2) {
+		memset(data + k * HOLE, 0, HOLE);
+		must(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				k * HOLE, HOLE));
+	}
+	must(!fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4 * HOLE));
+	must(pread(fd, found, 4 * HOLE, 0) == 4 * HOLE);
+	kept = !memcmp(found, data, 4 * HOLE);
+	munmap(data, 4 * HOLE);
+	munmap(found, 4 * HOLE);
+	return kept ? "kept" : "LOST";
+}
+
+static void test_holes(void)
+{
+	int fd = mount_and_open("vers=3.1.1,seal,cache=none", O_DIRECT);
+
+	report("smb seal holes", "fallocate", fill_holes(fd), "kept");
+	close_and_umount(fd);
+}
+
+/*
  * A direct read while there is no memory.  In one of the cases base dumps its
  * stack, which the console need not show: it would look like a kernel that died.
  */
@@ -219,13 +257,14 @@ int main(void)
 {
 	setlinebuf(stdout);
 	ksft_print_header();
-	ksft_set_plan(3 * NR_IO_METHODS + 1);
-	run("mkdir -p %s %s && mount -t tmpfs none %s", DIR, MOUNT_POINT, DIR);
-	smb_serve(DIR, "");
+	ksft_set_plan(3 * NR_IO_METHODS + 2);
+	run("mkdir -p %s %s", DIR, MOUNT_POINT);
+	smb_serve(DIR, "store dos attributes = yes");
 	test_mapping();
 	test_bad_memory();
+	test_holes();
 	test_no_memory();
 	smb_end();
-	run("umount %s", DIR);
+	run("rm -r %s", DIR);
 	ksft_finished();
 }
