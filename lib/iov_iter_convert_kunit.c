@@ -1733,29 +1733,6 @@ static void convert_dirty(struct kunit *test)
 	}
 }
 
-/* With CONFIG_HIGHMEM that is an address of neither the linear map nor vmalloc(). */
-static void convert_kmap(struct kunit *test)
-{
-	struct page *page = alloc_page(GFP_HIGHUSER);
-	unsigned int nr = 1;
-	struct iov_iter i;
-	struct bio_vec bv;
-	struct kvec kvec;
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	kvec = (struct kvec){ kmap(page) + 5, P(1) - 5 };
-	iov_iter_kvec(&i, ITER_SOURCE, &kvec, 1, kvec.iov_len);
-	KUNIT_EXPECT_EQ(test, iov_iter_extract_bvecs(&i, &bv, &nr, SIZE_MAX,
-						     FOLL_SOURCE_BUF),
-			kvec.iov_len);
-	KUNIT_EXPECT_EQ(test, nr, 1);
-	KUNIT_EXPECT_PTR_EQ(test, bv.bv_page, page);
-	KUNIT_EXPECT_EQ(test, bv.bv_offset, 5);
-	KUNIT_EXPECT_EQ(test, bv.bv_len, kvec.iov_len);
-	kunmap(page);
-	__free_page(page);
-}
-
 /*
  * T42: more than 4 GiB at once.  They are all of one folio, which is at every
  * index that is a multiple of its size.
@@ -1846,7 +1823,6 @@ static struct kunit_case convert_cases[] = {
 	KUNIT_CASE(convert_unsupported),
 	KUNIT_CASE(convert_pipe),
 	KUNIT_CASE(convert_dirty),
-	KUNIT_CASE(convert_kmap),
 	KUNIT_CASE(convert_4g),
 	{}
 };

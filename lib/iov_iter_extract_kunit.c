@@ -15,7 +15,6 @@
  */
 
 #include <linux/bvec.h>
-#include <linux/highmem.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/moduleloader.h>
@@ -1560,25 +1559,6 @@ static void extract_kvec_guard_page(struct kunit *test)
 	expect_refused(test, &i, FOLL_DEST_BUF, -EFAULT);
 }
 
-/* With CONFIG_HIGHMEM that is an address of neither the linear map nor vmalloc(). */
-static void extract_kvec_kmap(struct kunit *test)
-{
-	struct page *page = alloc_page(GFP_HIGHUSER), *list[2];
-	struct iov_iter i;
-	struct kvec kvec;
-	size_t offset0;
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	kvec = (struct kvec){ kmap(page) + 5, P(1) - 5 };
-	iov_iter_kvec(&i, ITER_DEST, &kvec, 1, kvec.iov_len);
-	KUNIT_EXPECT_EQ(test, (ssize_t)kvec.iov_len,
-			extract_to(list, 2, &i, FOLL_DEST_BUF, &offset0));
-	KUNIT_EXPECT_PTR_EQ(test, list[0], page);
-	KUNIT_EXPECT_EQ(test, offset0, 5);
-	kunmap(page);
-	__free_page(page);
-}
-
 /* More than MAX_RW_COUNT in one iterator: one huge page, over and over */
 static void extract_max_rw_count(struct kunit *test)
 {
@@ -2012,7 +1992,6 @@ static struct kunit_case extract_cases[] = {
 	KUNIT_CASE(extract_huge_zero_page),
 	KUNIT_CASE(extract_kvec_objects),
 	KUNIT_CASE(extract_kvec_guard_page),
-	KUNIT_CASE(extract_kvec_kmap),
 	KUNIT_CASE(extract_max_rw_count),
 	KUNIT_CASE(extract_xarray_mixed),
 	KUNIT_CASE(extract_xarray_huge_folio),
