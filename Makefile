@@ -42,7 +42,7 @@ guest:		## boot the patched kernel with the guest tests; CONFIG=debug for all ch
 lint:		## checkpatch, W=1 with gcc and clang, sparse, coccicheck, kernel-doc, round trip
 	@scripts/lint.sh
 
-bisect:		## build every commit of the series, name the first bad one
+bisect:		## build every commit of the series, name the first bad one; RANGE=A..B, TEST=COMMAND to run in the guest on each
 	@scripts/bisect.sh
 
 bench:		## what it costs, in instructions, on the base and on the series, against a budget

@@ -3,6 +3,10 @@
 # Builds every commit of the series: the objects that it touches, and the whole
 # kernel if it touches a header.  A warning is a failure.  What was built is
 # remembered by content, so that the next run starts where this one ended.
+#
+# RANGE=A..B is for some of the commits only.  TEST is a command for vm.sh, which
+# finds the guest tests of the whole series: every commit is booted, and has to
+# pass it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -11,6 +15,7 @@ need "${KERNEL_PACKAGES[@]}"
 
 linux=$BUILD/linux out=$BUILD/bisect/obj-guest
 known=$BUILD/bisect.ok begun=$BUILD/bisect.begun
+TEST=${TEST:-}
 fragments=("$TOP/configs/guest.config" "$TOP/configs/kunit.config" "$TOP/configs/lint.config")
 touch "$known"
 
@@ -26,7 +31,7 @@ build() {
 
 	worktree bisect "$1" && configure bisect obj-guest "${fragments[@]}" || return
 	mapfile -t targets < <(changes "$1" '*.c' | sed 's/c$/o/')
-	[ -z "$(changes "$1" '*.h')" ] || targets+=(bzImage)
+	[ -z "$TEST$(changes "$1" '*.h')" ] || targets+=(bzImage)
 	[ ${#targets[@]} -gt 0 ] || return 0
 	make -C "$BUILD/bisect" O="$out" -j"$JOBS" "${targets[@]}" || return
 	for file in $(changes "$1" '*.c'); do
@@ -50,18 +55,28 @@ bad() {
 	die "first bad commit: $(git -C "$linux" log -1 --format='%h %s' "$1"), log: $2"
 }
 
+revs=$(git -C "$linux" rev-list --reverse "${RANGE:-base..series}" --) && [ -n "$revs" ] ||
+	die "no commits in RANGE=${RANGE:-}"
+if [ -n "$TEST" ]; then
+	"$TOP/scripts/tests.sh"
+	"$TOP/scripts/rootfs.sh"
+fi
 drop_objects
-number=0
-for rev in $(git -C "$linux" rev-list --reverse base..series); do
-	number=$((number + 1))
-	name=bisect-$(printf %02d $number)
+count=0
+for rev in $revs; do
+	count=$((count + 1))
+	name=bisect-$(printf %03d "$(git -C "$linux" rev-list --count "base..$rev")")
+	# A commit that has passed a test was built as well.
 	key="$(git -C "$linux" rev-parse "$rev^{tree}") $(cat "${fragments[@]}" | git hash-object --stdin)"
-	! grep -qxF "$key" "$known" || continue
+	key+=${TEST:+ $(git hash-object --stdin <<<"$TEST")}
+	! grep -qF "$key" "$known" || continue
 
 	touch "$begun"
 	step "$name" build "$rev" || bad "$rev" "$LOG/$name.log"
 	! grep -qE ': warning: |WARNING: modpost' "$LOG/$name.log" || bad "$rev" "$LOG/$name.log"
+	[ -z "$TEST" ] || step "$name-run" "$TOP/scripts/vm.sh" "$name-vm" \
+		"$out/arch/x86/boot/bzImage" "$TEST" || bad "$rev" "$LOG/$name-run.log"
 	rm "$begun"
 	echo "$key" >>"$known"
 done
-echo "bisect: all $number commits build"
+echo "bisect: all $count commits build${TEST:+ and pass}"
