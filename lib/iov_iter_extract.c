@@ -211,9 +211,8 @@ static size_t extract_pipe_runs(struct iov_iter *i, size_t maxsize,
  *
  * Return: The number of bytes extracted, by which @i is advanced; 0 if @maxsize,
  * *@nr_bvecs or what is left in @i is 0; or an error of those that
- * iov_iter_extract_pages() returns, but for -ENOMEM, if not even the first byte
- * can be had.  With an error or 0 nothing is held, *@nr_bvecs is 0 and @i is
- * where it was.
+ * iov_iter_extract_pages() returns, if not even the first byte can be had.  With
+ * an error or 0 nothing is held, *@nr_bvecs is 0 and @i is where it was.
  */
 ssize_t iov_iter_extract_bvecs(struct iov_iter *i, struct bio_vec *bvecs,
 			       unsigned int *nr_bvecs, size_t maxsize,

@@ -10,7 +10,7 @@
  *  - A walk is asked for no more bytes than the iterator has left, and for at
  *    least one.  It returns how many were done, and takes them off the count;
  *    if there are none, the iterator is left as it is.
- *  - A piece is never empty.
+ *  - A piece is not empty, unless it is what an empty bio_vec describes.
  *
  * There are no calls in here: a walk is inlined with its step, which has to be
  * given by name, as a function that is inlined itself.
