@@ -934,6 +934,21 @@ static void skcipher_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(rig.in, rig.out, 64));
 	end(&rig);
 }
+
+/* There is no room for the rest of a block, so it is not waited for. */
+static void skcipher_full(struct kunit *test)
+{
+	struct pieces p;
+	struct rig rig;
+
+	start(test, &rig, &skcipher_path);
+	connect_pair(&rig);
+	make_source(&p, true, rig.out, 20);
+	KUNIT_EXPECT_EQ(test, call(&rig, &p, true, MSG_MORE), 20);
+	make_dest(&p, true, rig.in, 20);
+	KUNIT_EXPECT_EQ(test, call(&rig, &p, false, 0), 16);
+	end(&rig);
+}
 #endif
 
 #ifdef HAVE_AEAD
@@ -1011,6 +1026,7 @@ static struct kunit_case msg_iter_fixed_cases[] = {
 	KUNIT_CASE(skcipher_kvec),
 	KUNIT_CASE(skcipher_blocks),
 	KUNIT_CASE(skcipher_late),
+	KUNIT_CASE(skcipher_full),
 #endif
 #ifdef HAVE_AEAD
 	KUNIT_CASE(aead_kvec),

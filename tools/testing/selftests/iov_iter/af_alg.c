@@ -742,6 +742,9 @@ static void test_pins(const void *arg)
 		pins = pins_since(&start);
 		/* A digest is copied, and so is what it is compared with. */
 		start.acquired = (shape->offset + len + PAGE - 1) / PAGE;
+		/* Two tables have a part each of the page that they meet in. */
+		if (shape->memory == THP)
+			start.acquired++;
 		check_eq(pins.acquired, start.acquired);
 		check_eq(pins.released, start.acquired);
 	}
