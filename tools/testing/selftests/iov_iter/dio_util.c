@@ -483,9 +483,14 @@ __u64 page_frame(const void *page)
 	return entry & ((1ULL << 55) - 1);
 }
 
+bool frame_is(__u64 frame, unsigned int kpf)
+{
+	return read_entry("/proc/kpageflags", frame) >> kpf & 1;
+}
+
 bool page_is(const void *page, unsigned int kpf)
 {
-	return read_entry("/proc/kpageflags", page_frame(page)) >> kpf & 1;
+	return frame_is(page_frame(page), kpf);
 }
 
 /* Devices */

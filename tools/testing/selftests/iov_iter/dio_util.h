@@ -128,6 +128,7 @@ void *map_thp(void);
 void *map_huge(size_t len, int flags);
 void *map_scattered(size_t len);
 __u64 page_frame(const void *page);
+bool frame_is(__u64 frame, unsigned int kpf);
 bool page_is(const void *page, unsigned int kpf);
 
 /*

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <linux/fs.h>
+#include <linux/kernel-page-flags.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -286,6 +289,116 @@ static void test_mapping(const void *version)
 	check_file_data(DIR "/other", FILE_SIZE, OLD, 0);
 }
 
+#define SLOW		"iovtestslow"	/* a disk that can be */
+#define NR_READS	300	/* a workqueue works on 256 items at a time */
+#define NR_SLOTS	8	/* so many wait for a reply by NFS 4 */
+#define MAX_SLOTS	"/sys/module/nfs/parameters/max_session_slots"
+
+static char *map_disk(int *disk)
+{
+	char *page;
+
+	*disk = open(dm_create(SLOW, MIB, "zero", ""), O_RDWR);
+	must(*disk >= 0);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, *disk, 0);
+	must(page != MAP_FAILED);
+	touch_write(page);
+	return page;
+}
+
+static void *zero_out(void *disk)
+{
+	__u64 range[] = { 0, PAGE };
+
+	must(!ioctl(*(int *)disk, BLKZEROOUT, range));
+	return NULL;
+}
+
+/* Whoever removes a page from the cache has it locked until it is written. */
+static void lock_page(int *disk, char *page, pthread_t *locker)
+{
+	__u64 frame = page_frame(page);
+
+	dm_hold(SLOW);
+	must(!sync_file_range(*disk, 0, PAGE, SYNC_FILE_RANGE_WRITE));
+	must(!pthread_create(locker, NULL, zero_out, disk));
+	while (!frame_is(frame, KPF_LOCKED) || !frame_is(frame, KPF_WRITEBACK))
+		usleep(10000);
+}
+
+static void read_often(aio_context_t aio, int fd, void *buf)
+{
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = fd,
+		.aio_buf = (uintptr_t)buf, .aio_nbytes = SECTOR,
+	};
+	struct iocb *iocbp = &iocb;
+	int i;
+
+	for (i = 0; i < NR_READS; i++)
+		must(syscall(__NR_io_submit, aio, 1, &iocbp) == 1);
+}
+
+static void check_often(aio_context_t aio)
+{
+	struct io_event events[NR_READS];
+	int i;
+
+	must(syscall(__NR_io_getevents, aio, NR_READS, NR_READS, events,
+		     NULL) == NR_READS);
+	for (i = 0; i < NR_READS; i++)
+		check_eq(events[i].res, SECTOR);
+}
+
+/*
+ * To complete a read takes the lock of each of its pages.  However many wait for
+ * one, they must not keep a write from being completed.
+ */
+static void test_locked(const void *version)
+{
+	int nr_held = strcmp(version, "3") ? NR_SLOTS : NR_READS;
+	unsigned int nr_reads = nfs_nr_ops(NFS_READ);
+	int fd, other, disk, i;
+	aio_context_t aio = 0;
+	long max_slots;
+	pthread_t locker;
+	char *page;
+
+	max_slots = get_file(MAX_SLOTS);
+	put_file(MAX_SLOTS, "%d", NR_SLOTS);
+	fd = mount_file(version, "");
+	put_file(MAX_SLOTS, "%ld", max_slots);
+	page = map_disk(&disk);
+
+	nfs_hold(NFS_READ, SECTOR);
+	must(!syscall(__NR_io_setup, NR_READS, &aio));
+	read_often(aio, fd, page);
+	for (i = 0; i < nr_held; i++)
+		proxy_wait_held();
+	lock_page(&disk, page, &locker);
+	nfs_hold_nothing();
+	for (i = 0; i < nr_held; i++)
+		proxy_release();
+	while (nfs_nr_ops(NFS_READ) < nr_reads + NR_READS)
+		usleep(10000);
+	/* The last replies are on their way. */
+	usleep(500000);
+
+	other = open(MNT "/other", O_WRONLY | O_CREAT, 0600);
+	must(other >= 0);
+	check_eq(write(other, "a", 1), 1);
+	check_eq(fsync(other), 0);
+	close(other);
+
+	dm_release(SLOW);
+	must(!pthread_join(locker, NULL));
+	check_often(aio);
+	must(!syscall(__NR_io_destroy, aio));
+	munmap(page, PAGE);
+	close(disk);
+	umount_file(fd);
+}
+
 /* T16: the pages of a pipe, to and fro */
 static void test_splice(const void *version)
 {
@@ -326,6 +439,7 @@ static const struct dio_test tests[] = {
 	{ "kernel_read to vmalloc memory", test_vmalloc, NULL },
 	{ "block devices on a file", test_file_devs, NULL },
 	{ "into a mapping", test_mapping, NULL },
+	{ "into a locked page", test_locked, NULL },
 	{ "splice", test_splice, NULL },
 	{ "exec", test_exec, NULL },
 	{ "fio", test_fio, NULL },

@@ -18,7 +18,7 @@
 
 #define PATIENCE_MS	60000
 
-#define MAX_HELD	16
+#define MAX_HELD	512
 #define MAX_LEN		(16 << 20)
 
 static const struct proxy_protocol *protocol;
