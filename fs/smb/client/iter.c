@@ -5,7 +5,8 @@
  * A request carries its data as an iterator from the file to the socket.
  *
  *  - It is over memory that does not depend on the submitter: the page cache,
- *    or a struct bvec_owner, be that a buffer of the user or one of our own.
+ *    or a struct bvec_owner, be that a buffer of the user or one of our own.  A
+ *    request that is waited for can carry memory of its caller.
  *  - What is sent or received is a copy of the iterator.  The one of the request
  *    is not advanced, so that it can be used once more, for a retry.
  */
