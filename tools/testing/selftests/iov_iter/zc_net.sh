@@ -10,6 +10,10 @@ HERE=$PWD
 DIR=/tmp/zc_net
 LOG=$DIR/log
 
+# installed beside this file, or where it belongs
+SCRIPT=$HERE/msg_zerocopy.sh
+[ -e "$SCRIPT" ] || SCRIPT=$HERE/../net/msg_zerocopy.sh
+
 # The ./msg_zerocopy that msg_zerocopy.sh calls: a receiver lives longer than
 # a sender that takes its time to start.
 make_program() {
@@ -59,7 +63,7 @@ test_mode() {
 
 	before=$(pinned)
 	# shellcheck disable=SC2086
-	if ! timeout 120 "$HERE/msg_zerocopy.sh" $1 -t 1 >$LOG 2>&1 ||
+	if ! timeout 120 "$SCRIPT" $1 -t 1 >$LOG 2>&1 ||
 	   [ "$(grep -c '^[rt]x=[1-9]' $LOG)" != 4 ]; then
 		sed 's/^/# /' $LOG
 		return 1
