@@ -55,7 +55,8 @@ bad() {
 	die "first bad commit: $(git -C "$linux" log -1 --format='%h %s' "$1"), log: $2"
 }
 
-revs=$(git -C "$linux" rev-list --reverse "${RANGE:-base..series}" --) && [ -n "$revs" ] ||
+revs=$(git -C "$linux" rev-list --reverse "${RANGE:-base..series}" -- 2>/dev/null) &&
+	[ -n "$revs" ] ||
 	die "no commits in RANGE=${RANGE:-}"
 if [ -n "$TEST" ]; then
 	"$TOP/scripts/tests.sh"
